@@ -1,0 +1,135 @@
+//! Which cgroup hierarchies the host has, from statfs(2) of the usual places and `/proc/self/cgroup`; no mountinfo.
+
+use crate::Error;
+use crate::files::Dir;
+use nix::errno::Errno;
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
+use skiff_plan::{CgroupFacts, Hierarchy};
+use std::path::{Component, Path, PathBuf};
+
+const ROOT: &str = "/sys/fs/cgroup";
+/// Where hybrid hosts mount the second version (systemd's layout; runc and crun look here too).
+const UNIFIED: &str = "/sys/fs/cgroup/unified";
+const OWN: &str = "/proc/self/cgroup";
+
+/// The cgroups of the host, as this process sees them.
+///
+/// # Errors
+/// When `/proc/self/cgroup` or the controllers of the unified hierarchy cannot be read.
+pub fn facts() -> Result<CgroupFacts, Error> {
+    let own = std::fs::read_to_string(OWN).map_err(|error| {
+        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        Error::path("read", Path::new(OWN), errno)
+    })?;
+    if is(Path::new(ROOT), CGROUP2_SUPER_MAGIC) {
+        return unified(Path::new(ROOT), &own);
+    }
+    let mut hierarchies: Vec<Hierarchy> = own.lines().filter_map(|line| version1(Path::new(ROOT), line)).collect();
+    let hybrid = is(Path::new(UNIFIED), CGROUP2_SUPER_MAGIC);
+    match (hierarchies.is_empty(), hybrid) {
+        (true, true) => return unified(Path::new(UNIFIED), &own),
+        (true, false) => return Ok(CgroupFacts::None),
+        (false, true) => hierarchies.push(Hierarchy {
+            mount: PathBuf::from(UNIFIED),
+            controllers: String::new(),
+            own: below_mount(Path::new(UNIFIED), unified_own(&own)),
+        }),
+        (false, false) => {}
+    }
+    Ok(CgroupFacts::V1(hierarchies))
+}
+
+fn is(path: &Path, wanted: FsType) -> bool {
+    statfs(path).is_ok_and(|found| found.filesystem_type() == wanted)
+}
+
+fn unified(mount: &Path, own: &str) -> Result<CgroupFacts, Error> {
+    let dir = Dir::mount(mount, CGROUP2_SUPER_MAGIC)?;
+    let controllers = dir.read("cgroup.controllers").map_err(|errno| dir.read_error("cgroup.controllers", errno))?;
+    Ok(CgroupFacts::V2 {
+        mount: mount.to_owned(),
+        controllers: controllers.split_whitespace().map(str::to_owned).collect(),
+        own: below_mount(mount, unified_own(own)),
+    })
+}
+
+/// The path on the line `0::/path`; the root where there is none.
+fn unified_own(own: &str) -> &str {
+    own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/")
+}
+
+/// A line `4:memory:/path` with the place where that hierarchy is mounted: `cpu,cpuacct` lies at that name or, as on
+/// some distributions, at the one of its first controller; `name=systemd` at `systemd`.
+fn version1(root: &Path, line: &str) -> Option<Hierarchy> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (controllers, own) = (fields.next()?, fields.next()?);
+    if controllers.is_empty() {
+        return None;
+    }
+    let names = std::iter::once(controllers).chain(controllers.split(','));
+    let mount = names
+        .map(|name| root.join(name.strip_prefix("name=").unwrap_or(name)))
+        .find(|path| is(path, CGROUP_SUPER_MAGIC))?;
+    let own = below_mount(&mount, own);
+    Some(Hierarchy { mount, controllers: controllers.to_owned(), own })
+}
+
+/// The runtime's own cgroup relative to the mount. Both paths of `/proc/self/cgroup` and of the mount may start below
+/// the hierarchy's root: inside a container without a cgroup namespace the mount shows only a subtree, and a process
+/// above its namespace's root has `/..` in its path. Then leading names are dropped until something is there.
+fn below_mount(mount: &Path, own: &str) -> PathBuf {
+    let names: Vec<Component<'_>> = Path::new(own).components().filter(|c| *c != Component::RootDir).collect();
+    if names.contains(&Component::ParentDir) {
+        return PathBuf::new();
+    }
+    let suffixes = (0..names.len()).map(|start| names.iter().skip(start).collect::<PathBuf>());
+    suffixes.into_iter().find(|path| mount.join(path).is_dir()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn finds_this_host() {
+        let facts = facts().unwrap();
+        match &facts {
+            CgroupFacts::None => eprintln!("skipped: this host has no cgroup filesystem"),
+            CgroupFacts::V2 { mount, own, .. } => assert!(mount.join(own).join("cgroup.procs").exists()),
+            CgroupFacts::V1(hierarchies) => {
+                for hierarchy in hierarchies {
+                    let procs = std::fs::read_to_string(hierarchy.mount.join(&hierarchy.own).join("cgroup.procs")).unwrap();
+                    let me = std::process::id().to_string();
+                    assert!(procs.lines().any(|line| line == me), "{hierarchy:?}: not there");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lines_without_a_mount_give_nothing() {
+        let dir = std::env::temp_dir();
+        assert_eq!(version1(&dir, "4:memory:/x"), None);
+        assert_eq!(version1(&dir, "0::/x"), None);
+        assert_eq!(version1(&dir, "nonsense"), None);
+    }
+
+    #[test]
+    fn own_path_follows_a_mount_of_a_subtree() {
+        let mount = std::env::temp_dir().join(format!("skiff-test-facts-{}", std::process::id()));
+        std::fs::create_dir_all(mount.join("b/c")).unwrap();
+        assert_eq!(below_mount(&mount, "/"), PathBuf::new());
+        assert_eq!(below_mount(&mount, "/b/c"), PathBuf::from("b/c"));
+        assert_eq!(below_mount(&mount, "/docker/b/c"), PathBuf::from("b/c"));
+        assert_eq!(below_mount(&mount, "/docker/x"), PathBuf::new());
+        assert_eq!(below_mount(&mount, "/../b"), PathBuf::new());
+        std::fs::remove_dir_all(&mount).unwrap();
+    }
+
+    #[test]
+    fn unified_path_is_the_line_without_controllers() {
+        assert_eq!(unified_own("4:memory:/m\n0::/user.slice/s.scope\n"), "/user.slice/s.scope");
+        assert_eq!(unified_own("4:memory:/m\n"), "/");
+    }
+}

@@ -1,0 +1,176 @@
+//! Control groups, versions 2 and 1, by direct file writes. Parent side. What to write is the plan's decision; this
+//! crate makes the directories, writes, filters devices, freezes, kills and removes.
+
+mod device_bpf;
+mod device_v1;
+mod error;
+mod facts;
+mod files;
+mod kill;
+mod remove;
+mod v1;
+mod v2;
+mod write;
+
+pub use error::Error;
+pub use facts::facts;
+pub use skiff_state::CgroupRecord;
+
+use skiff_plan::{CgroupLayout, CgroupPlan};
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+
+/// What [`Cgroup::open`] will need for the cgroup that the plan asks for, before it exists: whoever finds the record of an
+/// interrupted create can remove it.
+#[must_use]
+pub fn planned(plan: &CgroupPlan) -> CgroupRecord {
+    match &plan.layout {
+        CgroupLayout::Disabled => CgroupRecord::default(),
+        CgroupLayout::V2 { mount, path, .. } => CgroupRecord { version: 2, dirs: vec![(String::new(), mount.join(path))] },
+        CgroupLayout::V1(dirs) => {
+            CgroupRecord { version: 1, dirs: dirs.iter().map(|dir| (dir.controllers.clone(), dir.mount.join(&dir.path))).collect() }
+        }
+    }
+}
+
+/// The cgroup of a container.
+#[derive(Debug)]
+pub struct Cgroup(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// The container stays where its runtime was called: nothing to limit, list or remove.
+    Disabled,
+    V1(v1::V1),
+    V2(v2::V2),
+}
+
+/// Calls the method of the version, or yields the value where there is no cgroup.
+macro_rules! either {
+    ($self:ident, $cgroup:ident => $call:expr, $disabled:expr) => {
+        match &$self.0 {
+            Kind::Disabled => $disabled,
+            Kind::V1($cgroup) => $call,
+            Kind::V2($cgroup) => $call,
+        }
+    };
+}
+
+impl Cgroup {
+    /// Makes the directories, writes the limits and filters the devices. On an error what was made is removed again.
+    ///
+    /// # Errors
+    /// A cgroup that holds processes or is frozen, a controller that cannot be enabled, a value that the kernel
+    /// refuses, a device rule that version 1 cannot express.
+    pub fn create(plan: &CgroupPlan) -> Result<Cgroup, Error> {
+        let devices = plan.devices.as_deref();
+        Ok(Cgroup(match &plan.layout {
+            CgroupLayout::Disabled => Kind::Disabled,
+            CgroupLayout::V1(dirs) => Kind::V1(v1::V1::create(dirs, &plan.writes, devices)?),
+            CgroupLayout::V2 { mount, path, controllers } => {
+                Kind::V2(v2::V2::create(mount, path, controllers, &plan.writes, devices)?)
+            }
+        }))
+    }
+
+    /// The cgroup that `record` speaks of. Directories that are gone are fine: there is nothing in them.
+    #[must_use]
+    pub fn open(record: &CgroupRecord) -> Cgroup {
+        Cgroup(match (record.version, record.dirs.first()) {
+            (2, Some((_, path))) => Kind::V2(v2::V2::open(path)),
+            (1, _) => Kind::V1(v1::V1::open(&record.dirs)),
+            _ => Kind::Disabled,
+        })
+    }
+
+    /// What [`Cgroup::open`] needs.
+    #[must_use]
+    pub fn record(&self) -> CgroupRecord {
+        let (version, dirs): (u8, Vec<(String, PathBuf)>) = match &self.0 {
+            Kind::Disabled => (0, Vec::new()),
+            Kind::V1(cgroup) => (1, cgroup.record()),
+            Kind::V2(cgroup) => (2, vec![(String::new(), cgroup.path().to_owned())]),
+        };
+        CgroupRecord { version, dirs }
+    }
+
+    /// The directory for `CLONE_INTO_CGROUP`; `None` but on version 2.
+    #[must_use]
+    pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.0 {
+            Kind::V2(cgroup) => cgroup.fd(),
+            _ => None,
+        }
+    }
+
+    /// Moves a process into the cgroup, on version 1 in every hierarchy.
+    ///
+    /// # Errors
+    /// `ESRCH` if it has ended, `ENOENT` if the cgroup is gone.
+    pub fn place(&self, pid: u32) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.place(pid), Ok(()))
+    }
+
+    /// The cgroup, or one above it, is frozen or freezing: nothing that enters it would run.
+    ///
+    /// # Errors
+    /// When the state cannot be read; a cgroup that is gone is not frozen.
+    pub fn frozen(&self) -> Result<bool, Error> {
+        either!(self, cgroup => cgroup.frozen(), Ok(false))
+    }
+
+    /// Freezes every process and waits until they stand still, ten seconds at most.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], after which the cgroup is thawed again.
+    pub fn freeze(&self) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.freeze(), Ok(()))
+    }
+
+    /// Lets every process run again.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn thaw(&self) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.thaw(), Ok(()))
+    }
+
+    /// The processes of this cgroup and of those below it, sorted; none when it is gone.
+    ///
+    /// # Errors
+    /// When a list cannot be read.
+    pub fn pids(&self) -> Result<Vec<u32>, Error> {
+        either!(self, cgroup => cgroup.pids(), Ok(Vec::new()))
+    }
+
+    /// Sends a signal to every process, and to none twice or that was forked past it. A paused container stays paused,
+    /// but for SIGKILL, which a frozen process of version 1 would not notice.
+    ///
+    /// # Errors
+    /// When processes cannot be listed, frozen or signalled; no processes are no error.
+    pub fn signal_all(&self, signal: i32) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.signal_all(signal), Ok(()))
+    }
+
+    /// Kills every process and waits until the cgroup is empty, ten seconds at most.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when a process does not end, and as [`Cgroup::signal_all`].
+    pub fn kill(&self) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.kill(), Ok(()))
+    }
+
+    /// How many processes the kernel has killed here for want of memory; `None` where nobody counts.
+    #[must_use]
+    pub fn oom_kills(&self) -> Option<u64> {
+        either!(self, cgroup => cgroup.oom_kills(), None)
+    }
+
+    /// Removes the container's own directories, with those below them; what lies above stays. A missing one is fine.
+    ///
+    /// # Errors
+    /// Every directory that would not go, `EBUSY` after about a second of retries.
+    pub fn remove(&self) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.remove(), Ok(()))
+    }
+}

@@ -1,0 +1,216 @@
+//! One directory in the unified hierarchy (`Documentation/admin-guide/cgroup-v2.rst`).
+
+use crate::files::{Dir, Made, gone, number};
+use crate::kill::{self, PATIENCE};
+use crate::{Error, device_bpf, remove, write};
+use nix::errno::Errno;
+use nix::sys::statfs::CGROUP2_SUPER_MAGIC;
+use skiff_plan::{CgroupWrite, DeviceRule};
+use skiff_sys::bpf;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The container's cgroup.
+#[derive(Debug)]
+pub(crate) struct V2 {
+    path: PathBuf,
+    /// `None`: it is gone.
+    dir: Option<Dir>,
+}
+
+/// Where a controller could not be enabled.
+type Refused = Option<(PathBuf, Errno)>;
+
+impl V2 {
+    pub(crate) fn create(
+        mount: &Path,
+        path: &Path,
+        controllers: &[String],
+        writes: &[CgroupWrite],
+        devices: Option<&[DeviceRule]>,
+    ) -> Result<V2, Error> {
+        let mut refused: Refused = None;
+        let mount = Dir::mount(mount, CGROUP2_SUPER_MAGIC)?;
+        let (dir, made) = Made::walk(mount, path, |above| enable(above, controllers, &mut refused))?;
+        check_free(&dir)?;
+        if refused.is_some() {
+            check_controllers(&dir, controllers, writes, refused)?;
+        }
+        write::all(writes, |_| Some(&dir))?;
+        if let Some(rules) = devices {
+            filter_devices(&dir, rules, made.leaf_is_new())?;
+        }
+        made.keep();
+        Ok(V2 { path: dir.path().to_owned(), dir: Some(dir) })
+    }
+
+    pub(crate) fn open(path: &Path) -> V2 {
+        V2 { path: path.to_owned(), dir: Dir::open(path).ok() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.dir.as_ref().map(AsFd::as_fd)
+    }
+
+    pub(crate) fn place(&self, pid: u32) -> Result<(), Error> {
+        let dir = self.dir.as_ref().ok_or_else(|| Error::path("open", &self.path, Errno::ENOENT))?;
+        dir.put("cgroup.procs", &pid.to_string())
+    }
+
+    /// Asked to freeze, or standing still because a cgroup above it is frozen.
+    pub(crate) fn frozen(&self) -> Result<bool, Error> {
+        let Some(dir) = &self.dir else { return Ok(false) };
+        Ok(number(&read_if_there(dir, "cgroup.events")?, "frozen") == Some(1) || self_frozen(dir)?)
+    }
+
+    pub(crate) fn freeze(&self) -> Result<(), Error> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        dir.put("cgroup.freeze", "1")?;
+        if kill::wait_event(dir, "frozen", 1, Instant::now() + PATIENCE)? {
+            return Ok(());
+        }
+        // Half frozen is the worst state to leave it in.
+        dir.put("cgroup.freeze", "0")?;
+        Err(Error::Timeout { act: "freeze", dir: self.path.clone() })
+    }
+
+    pub(crate) fn thaw(&self) -> Result<(), Error> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        match dir.write("cgroup.freeze", "0") {
+            Err(errno) if gone(errno) => Ok(()),
+            other => other.map_err(|errno| dir.write_error("cgroup.freeze", "", "0", errno)),
+        }
+    }
+
+    pub(crate) fn pids(&self) -> Result<Vec<u32>, Error> {
+        self.dir.as_ref().map_or(Ok(Vec::new()), kill::pids)
+    }
+
+    pub(crate) fn signal_all(&self, signal: i32) -> Result<(), Error> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        if signal == libc::SIGKILL && kill_at_once(dir)? {
+            return Ok(());
+        }
+        // Without standing still, a process that forks meanwhile would leave a child without the signal.
+        let paused = self_frozen(dir)?;
+        match self.freeze() {
+            Err(error) if error.errno().is_some_and(gone) => return Ok(()),
+            // A process in an uninterruptible sleep cannot be frozen; the signal must reach the others nevertheless.
+            Ok(()) | Err(Error::Timeout { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let sent = kill::signal_each(dir, signal).map(drop);
+        let thawed = if paused && signal != libc::SIGKILL { Ok(()) } else { self.thaw() };
+        Error::all([sent.err(), thawed.err()].into_iter().flatten().collect())
+    }
+
+    pub(crate) fn kill(&self) -> Result<(), Error> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        self.signal_all(libc::SIGKILL)?;
+        if kill::wait_event(dir, "populated", 0, Instant::now() + PATIENCE)? {
+            return Ok(());
+        }
+        Err(Error::Timeout { act: "kill the processes of", dir: self.path.clone() })
+    }
+
+    /// Counts what the kernel killed below this cgroup too.
+    pub(crate) fn oom_kills(&self) -> Option<u64> {
+        number(&self.dir.as_ref()?.read("memory.events").ok()?, "oom_kill")
+    }
+
+    pub(crate) fn remove(&self) -> Result<(), Error> {
+        remove::tree(&self.path)
+    }
+}
+
+/// Enables the controllers for the children of `dir`, as far as that goes: `refused` remembers the first that did not.
+fn enable(dir: &Dir, controllers: &[String], refused: &mut Refused) -> Result<(), Error> {
+    if controllers.is_empty() {
+        return Ok(());
+    }
+    let file = "cgroup.subtree_control";
+    let enabled = dir.read(file).map_err(|errno| dir.read_error(file, errno))?;
+    let missing: Vec<String> = controllers
+        .iter()
+        .filter(|wanted| !enabled.split_whitespace().any(|name| name == *wanted))
+        .map(|name| format!("+{name}"))
+        .collect();
+    if missing.is_empty() || dir.write(file, &missing.join(" ")).is_ok() {
+        return Ok(());
+    }
+    // One that is refused keeps the others from being enabled.
+    for name in missing {
+        if let Err(errno) = dir.write(file, &name) {
+            refused.get_or_insert((dir.path().to_owned(), errno));
+        }
+    }
+    Ok(())
+}
+
+/// A refusal on the way down matters only if a controller that a limit needs is missing in the end.
+fn check_controllers(dir: &Dir, needed: &[String], writes: &[CgroupWrite], refused: Refused) -> Result<(), Error> {
+    let file = "cgroup.controllers";
+    let present = dir.read(file).map_err(|errno| dir.read_error(file, errno))?;
+    let missing = needed.iter().find(|wanted| !present.split_whitespace().any(|name| name == *wanted));
+    match missing {
+        None => Ok(()),
+        Some(controller) => Err(Error::Controller {
+            controller: controller.clone(),
+            dir: dir.path().to_owned(),
+            field: writes.iter().find(|write| write.controller == controller && !write.optional).map_or("", |write| write.field),
+            refused,
+        }),
+    }
+}
+
+/// The container must have the cgroup for itself, and must be able to run in it. An empty cgroup counts as frozen as
+/// soon as it or one above it is (kernel/cgroup/freezer.c), so this one file answers both.
+fn check_free(dir: &Dir) -> Result<(), Error> {
+    let events = dir.read("cgroup.events").map_err(|errno| dir.read_error("cgroup.events", errno))?;
+    if number(&events, "populated") == Some(1) {
+        return Err(Error::NotEmpty { dir: dir.path().to_owned(), processes: kill::pids(dir)?.len() });
+    }
+    if number(&events, "frozen") == Some(1) {
+        return Err(Error::Frozen(dir.path().to_owned()));
+    }
+    Ok(())
+}
+
+/// Attaches the device filter. Programs that an earlier user of the directory left go away: all that are attached
+/// must allow an access, so they could only take something from the container.
+fn filter_devices(dir: &Dir, rules: &[DeviceRule], fresh: bool) -> Result<(), Error> {
+    let failed = |errno| Error::path("attach the device filter to", dir.path(), errno);
+    let old = if fresh { Vec::new() } else { bpf::prog_attached(dir.as_fd()).map_err(failed)? };
+    let program = bpf::prog_load_cgroup_device(&device_bpf::program(rules))
+        .map_err(|error| Error::DeviceFilter { dir: dir.path().to_owned(), errno: error.errno, log: error.log })?;
+    bpf::prog_attach(dir.as_fd(), program.as_fd(), None).map_err(failed)?;
+    old.iter().try_for_each(|program| bpf::prog_detach(dir.as_fd(), program.as_fd())).map_err(failed)
+}
+
+/// Kills everything below `dir` without a race against fork (Linux 5.14); false where the kernel cannot.
+fn kill_at_once(dir: &Dir) -> Result<bool, Error> {
+    match dir.write("cgroup.kill", "1") {
+        Ok(()) => Ok(true),
+        Err(Errno::ENODEV) => Ok(true),
+        // No such file, or a threaded cgroup.
+        Err(Errno::ENOENT | Errno::EOPNOTSUPP) => Ok(false),
+        Err(errno) => Err(dir.write_error("cgroup.kill", "", "1", errno)),
+    }
+}
+
+fn self_frozen(dir: &Dir) -> Result<bool, Error> {
+    Ok(read_if_there(dir, "cgroup.freeze")?.trim() == "1")
+}
+
+/// Nothing, when the cgroup has been removed meanwhile or the kernel is too old for the file.
+fn read_if_there(dir: &Dir, file: &str) -> Result<String, Error> {
+    match dir.read(file) {
+        Err(errno) if gone(errno) => Ok(String::new()),
+        other => other.map_err(|errno| dir.read_error(file, errno)),
+    }
+}

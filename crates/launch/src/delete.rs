@@ -1,0 +1,92 @@
+//! `delete`: ends what is left of a container and removes every trace. Goes past errors and reports them all. Parent side.
+
+use crate::error::{Act, Error, all};
+use crate::kill::open;
+use crate::status::status;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use skiff_cgroup::Cgroup;
+use skiff_state::{Record, StateDir, Status, Store};
+use std::os::fd::AsFd;
+
+/// How long a killed init may take to end, in milliseconds; runc's patience, too.
+const PATIENCE: u16 = 10_000;
+
+/// Removes a stopped or created container. With `force`: any container, what an interrupted create left, and an unknown id
+/// is no error.
+///
+/// # Errors
+/// `container does not exist`, the container is running, or something cannot be removed.
+pub fn delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
+    if force {
+        // What a killed delete had set aside already.
+        store.sweep(id)?;
+    }
+    match try_delete(store, id, force) {
+        Err(Error::State(skiff_state::Error::NotExist)) if force => Ok(()),
+        other => other,
+    }
+}
+
+fn try_delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
+    let dir = store.open(id)?;
+    let _lock = dir.lock()?;
+    let record = match status(&dir) {
+        Ok((record, status)) => {
+            require(id, status, force)?;
+            record
+        }
+        // Killed before it recorded anything: there is nothing but the directory.
+        Err(Error::State(skiff_state::Error::NoRecord(_))) if force => return Ok(dir.remove()?),
+        Err(error) => return Err(error),
+    };
+    let cgroup = if claimed_by_another(store, &record) { Cgroup::open(&Default::default()) } else { Cgroup::open(&record.cgroup) };
+    remove(dir, &record, &cgroup)
+}
+
+/// A create that was killed before it made its cgroup may have recorded one that another container lives in; it would have been
+/// refused. That container must not die for it.
+fn claimed_by_another(store: &Store, record: &Record) -> bool {
+    let same_cgroup = |id: &String| {
+        let other = store.open(id).and_then(|dir| dir.load());
+        other.is_ok_and(|other| other.init.is_some() && other.cgroup.dirs.iter().any(|dir| record.cgroup.dirs.contains(dir)))
+    };
+    record.init.is_none() && store.ids().is_ok_and(|ids| ids.iter().filter(|id| **id != record.id).any(same_cgroup))
+}
+
+fn require(id: &str, status: Status, force: bool) -> Result<(), Error> {
+    match status {
+        Status::Stopped | Status::Created => Ok(()),
+        _ if force => Ok(()),
+        _ => Err(Error::Status(format!("cannot delete container {id} that is not stopped: {}", status.as_str()))),
+    }
+}
+
+/// The state directory goes last, and only when nothing else is left: as long as it is there, delete can be tried again.
+fn remove(dir: StateDir, record: &Record, cgroup: &Cgroup) -> Result<(), Error> {
+    let mut errors = Vec::new();
+    errors.extend(end(record, cgroup).err());
+    errors.extend(cgroup.remove().err().map(Error::from));
+    if errors.is_empty() {
+        errors.extend(dir.remove().err().map(Error::from));
+    }
+    all(errors)
+}
+
+fn end(record: &Record, cgroup: &Cgroup) -> Result<(), Error> {
+    // Before the cgroup: on version 2 the cgroup is killed as one, but without a cgroup init is all there is.
+    let init = record.init.as_ref().map(open).transpose()?.flatten();
+    if let Some(init) = &init {
+        match skiff_sys::pidfd_send_signal(init.as_fd(), libc::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => return Err(Error::Call("kill init".into(), errno)),
+        }
+    }
+    cgroup.kill()?;
+    let Some(init) = init else { return Ok(()) };
+    let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut fds, PollTimeout::from(PATIENCE)).act(|| "wait for init to end".into())? {
+        0 => Err(Error::Status("init does not end though it was killed".into())),
+        _ => Ok(()),
+    }
+}

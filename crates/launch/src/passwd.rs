@@ -1,0 +1,44 @@
+//! The home directory of a user, as the container's own `/etc/passwd` has it. init side, inside the root.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Longer files are not read to their end, in bytes: the image decides on the size.
+const LIMIT: u64 = 1 << 20;
+
+/// The sixth field of the user's line, if there is one.
+pub(crate) fn home(uid: u32) -> Option<String> {
+    // The image may have put a FIFO or a device there.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open("/etc/passwd").ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(LIMIT).read_to_string(&mut text).ok()?;
+    in_passwd(&text, uid)
+}
+
+fn in_passwd(text: &str, uid: u32) -> Option<String> {
+    let home = |line: &str| {
+        let mut fields = line.split(':').skip(2);
+        let of_user = fields.next()?.parse() == Ok(uid);
+        let home = fields.nth(2)?;
+        (of_user && !home.is_empty()).then(|| home.to_owned())
+    };
+    text.lines().find_map(home)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_found_by_uid() {
+        let text = "root:x:0:0:root:/root:/bin/sh\nbroken\nu:x:1000:1000::/home/u:/bin/sh\nnohome:x:5:5:::\n";
+        assert_eq!(in_passwd(text, 0).as_deref(), Some("/root"));
+        assert_eq!(in_passwd(text, 1000).as_deref(), Some("/home/u"));
+        assert_eq!(in_passwd(text, 5), None);
+        assert_eq!(in_passwd(text, 7), None);
+    }
+}

@@ -1,0 +1,318 @@
+//! The plan: every decision of a container as plain data, made by the parent before the clone. init reads the
+//! same memory through copy-on-write and only executes it. Nothing here is optional in the sense of "undecided":
+//! an `Option` means that the step is not wanted.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::path::PathBuf;
+
+/// A container, decided. Made by [`crate::resolve`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// `ociVersion` as the bundle says it.
+    pub oci_version: String,
+    /// The bundle directory, absolute.
+    pub bundle: PathBuf,
+    /// The root filesystem on the host, absolute and without symbolic links.
+    pub rootfs: PathBuf,
+    /// `annotations`, unchanged.
+    pub annotations: BTreeMap<String, String>,
+    /// `CLONE_NEW*` flags of the namespaces that the container gets for itself.
+    pub new_namespaces: u64,
+    /// What init does, in order, from the new namespaces to the entered root.
+    pub init_ops: Vec<InitOp>,
+    /// The process that the handler starts.
+    pub process: Process,
+    /// Where the container is accounted and what it may use.
+    pub cgroup: CgroupPlan,
+    /// Who runs the process.
+    pub handler: HandlerKind,
+    /// What was ignored though asked for (an unknown capability, say): for the log, never for stderr.
+    pub warnings: Vec<String>,
+}
+
+/// Who runs the container's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandlerKind {
+    /// `execve`.
+    Native,
+    /// The WebAssembly engine.
+    Wasm,
+    /// Only init can tell, after the mounts, by the file's first bytes.
+    Maybe,
+}
+
+/// One step of init. The list's order is the container's set-up order (docs/architecture.md, "The launch").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InitOp {
+    /// Bring `lo` up: the container has a new network namespace.
+    LoopbackUp,
+    /// Set the propagation (`MS_*` with `MS_REC`) of every mount of the new mount namespace.
+    Propagation(u64),
+    /// Attach the root filesystem at its own path, so that it becomes a mount of ours.
+    AttachRoot {
+        /// [`Plan::rootfs`].
+        path: PathBuf,
+        /// The mount below it must become private first: the root's propagation is shared.
+        private_parent: bool,
+    },
+    /// One mount below the root.
+    Mount(Mount),
+    /// One device node, FIFO included.
+    Device(DeviceNode),
+    /// A symbolic link below the root, as in `/dev/fd`.
+    Symlink {
+        /// What the link says.
+        target: CString,
+        /// Where it lies, absolute in the container.
+        path: PathBuf,
+        /// Leave whatever is at `path` alone, instead of replacing a link that says something else.
+        keep_existing: bool,
+    },
+    /// Make `process.cwd` where it is missing, as runc does.
+    WorkingDirectory(PathBuf),
+    /// Turn a mount read-only that had to stay writable until here (tmpfs and `/dev` with `ro`).
+    ReadonlyMount(PathBuf),
+    /// Bind the path onto itself, read-only; absent paths are skipped.
+    ReadonlyPath(PathBuf),
+    /// Hide the path: a file behind `/dev/null`, a directory behind an empty read-only tmpfs; absent paths are skipped.
+    MaskPath(PathBuf),
+    /// Turn the root mount read-only.
+    ReadonlyRoot,
+    /// Make the root filesystem `/` and let go of the host's.
+    EnterRoot {
+        /// `MS_MOVE` and chroot instead of `pivot_root` (`--no-pivot`: the host's root is a ramfs).
+        no_pivot: bool,
+        /// Propagation (`MS_*` with `MS_REC`) that the new root gets; `None` leaves it.
+        propagation: Option<u64>,
+    },
+    /// Write a kernel parameter through a private procfs.
+    Sysctl {
+        /// Path below `/proc/sys`, with slashes.
+        key: PathBuf,
+        /// What to write.
+        value: CString,
+    },
+    /// `sethostname`.
+    Hostname(CString),
+    /// `setdomainname`.
+    Domainname(CString),
+}
+
+/// One mount. Attributes are `MOUNT_ATTR_*` of mount_setattr(2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Its place in config.json (`mounts[index]`), for error messages.
+    pub index: usize,
+    /// Where, absolute in the container.
+    pub destination: PathBuf,
+    /// The destination may not be a symbolic link nor lie behind one (proc, sysfs, `/dev`: CVE-2019-19921, CVE-2026-41579).
+    pub no_symlinks: bool,
+    /// What is mounted.
+    pub kind: MountKind,
+    /// Attributes of the mount itself.
+    pub attr: AttrChange,
+    /// Attributes of the whole tree (`rro`, `rnosuid`, ...).
+    pub recursive_attr: AttrChange,
+    /// Propagation changes in the order asked for: `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, each perhaps with `MS_REC`.
+    pub propagation: Vec<u64>,
+}
+
+/// Mount attributes to set and to clear.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AttrChange {
+    /// `MOUNT_ATTR_*` bits to set.
+    pub set: u64,
+    /// `MOUNT_ATTR_*` bits to clear.
+    pub clear: u64,
+}
+
+/// What a [`Mount`] mounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountKind {
+    /// A file or tree of the host.
+    Bind {
+        /// Absolute on the host.
+        source: PathBuf,
+        /// With the mounts below it (`rbind`).
+        recursive: bool,
+    },
+    /// A new filesystem.
+    New(NewFilesystem),
+    /// Change the attributes of what is mounted at the destination already (`remount`).
+    Remount,
+}
+
+/// A filesystem instance to make with fsopen(2), or with mount(2) where an option is too long for fsconfig(2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFilesystem {
+    /// `tmpfs`, `proc`, ...
+    pub fstype: CString,
+    /// As it shows in mountinfo.
+    pub source: CString,
+    /// Superblock flags by their fsconfig(2) name: `ro`, `sync`, `dirsync`, `lazytime`, `mand`, ...
+    pub flags: Vec<&'static str>,
+    /// The filesystem's own options: `size=64m`, `gid=5`, a bare `nr_inodes`, ...
+    pub options: Vec<String>,
+    /// First copy what lies at the destination into the new tmpfs (`tmpcopyup`).
+    pub copy_up: bool,
+}
+
+/// A device node to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceNode {
+    /// Absolute in the container.
+    pub path: PathBuf,
+    /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`.
+    pub file_type: u32,
+    /// Major number; 0 for a FIFO.
+    pub major: u32,
+    /// Minor number; 0 for a FIFO.
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner in the container.
+    pub uid: u32,
+    /// Group in the container.
+    pub gid: u32,
+}
+
+/// A process of the container: what `create` starts, and what `exec` will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// `args`; never empty.
+    pub args: Vec<CString>,
+    /// `env`; a `HOME` is added at the end by init when none is there.
+    pub env: Vec<CString>,
+    /// `cwd`, absolute in the container.
+    pub cwd: PathBuf,
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Resource limits, set by the parent between Ready and Committed.
+    pub rlimits: Vec<Rlimit>,
+    /// Capability sets.
+    pub capabilities: Capabilities,
+    /// Set `no_new_privs`.
+    pub no_new_privileges: bool,
+    /// Written by the parent; `None` leaves the inherited value.
+    pub oom_score_adj: Option<i32>,
+}
+
+/// One resource limit, in the units of setrlimit(2); `u64::MAX` is `RLIM_INFINITY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rlimit {
+    /// `RLIMIT_*`, as in config.json, for messages.
+    pub name: &'static str,
+    /// Its number.
+    pub resource: u32,
+    /// Soft limit.
+    pub soft: u64,
+    /// Hard limit.
+    pub hard: u64,
+}
+
+/// Capability sets as bit masks (bit n is capability n).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Bounding set.
+    pub bounding: u64,
+    /// Effective set.
+    pub effective: u64,
+    /// Permitted set.
+    pub permitted: u64,
+    /// Inheritable set.
+    pub inheritable: u64,
+    /// Ambient set; within permitted and inheritable.
+    pub ambient: u64,
+}
+
+/// Where the container's processes are accounted, and what is written there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgroupPlan {
+    /// The directories.
+    pub layout: CgroupLayout,
+    /// Values to write, in order.
+    pub writes: Vec<CgroupWrite>,
+    /// The complete device rules, defaults included, the last match wins; `None`: no filter (a user namespace, or no cgroup).
+    pub devices: Option<Vec<DeviceRule>>,
+}
+
+/// The cgroup directories of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CgroupLayout {
+    /// `--cgroup-manager=disabled`: the container stays where the runtime was called.
+    Disabled,
+    /// One directory in the unified hierarchy.
+    V2 {
+        /// Mount point of cgroup2.
+        mount: PathBuf,
+        /// Path below it, relative, without `..`.
+        path: PathBuf,
+        /// Controllers that the writes need, to be enabled on the way down; a failure counts only for these.
+        controllers: Vec<String>,
+    },
+    /// One directory in each version 1 hierarchy (and in the hybrid `unified` one, as the last).
+    V1(Vec<V1Dir>),
+}
+
+/// The container's directory in one version 1 (or hybrid) hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct V1Dir {
+    /// Mount point of the hierarchy.
+    pub mount: PathBuf,
+    /// `memory`, `cpu,cpuacct`, `name=systemd`; empty for the hybrid cgroup2 tree.
+    pub controllers: String,
+    /// Path below the mount point, relative, without `..`.
+    pub path: PathBuf,
+}
+
+/// One value to write into one file of the container's cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgroupWrite {
+    /// Which controller owns the file: on version 1 it picks the directory.
+    pub controller: &'static str,
+    /// File name, as `memory.max`.
+    pub file: String,
+    /// What to write.
+    pub value: String,
+    /// The field of config.json that asked for it, for error messages.
+    pub field: &'static str,
+    /// A missing file is no error (`memory.swap.max` of a kernel without swap accounting, when nothing is limited).
+    pub optional: bool,
+}
+
+/// One device rule of `linux.resources.devices`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceRule {
+    /// Allow or deny.
+    pub allow: bool,
+    /// Which kind of device.
+    pub kind: DeviceKind,
+    /// Major number; `None` is any.
+    pub major: Option<u32>,
+    /// Minor number; `None` is any.
+    pub minor: Option<u32>,
+    /// `r`.
+    pub read: bool,
+    /// `w`.
+    pub write: bool,
+    /// `m`.
+    pub mknod: bool,
+}
+
+/// The kind of device that a [`DeviceRule`] speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// Character and block devices.
+    All,
+    /// Character devices.
+    Char,
+    /// Block devices.
+    Block,
+}

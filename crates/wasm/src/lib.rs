@@ -1,0 +1,1 @@
+//! WebAssembly handler; not in this build yet.

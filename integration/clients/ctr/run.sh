@@ -1,0 +1,245 @@
+#!/bin/bash
+# The actions of containerd's ctr, under Debian's runc and under another runtime. See README.md.
+#   run.sh [RUNTIME]     environment: REFERENCE (default runc), KEEP_LOG=FILE for containerd's log
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+runtime=$(realpath -e "${1:-${RUNTIME:?name the runtime as argument}}") || exit 1
+reference=$(realpath -e "$(command -v "${REFERENCE:-runc}")") || { echo "no reference runtime: apt-get install runc"; exit 1; }
+
+# Everything that is started dies with the pid namespace, everything that is mounted goes with the mount namespace.
+if [ -z "${SKIFF_CTR_INSIDE:-}" ]; then
+    for tool in containerd ctr containerd-shim-runc-v2 unshare; do
+        command -v $tool >/dev/null || { echo "no $tool: apt-get install containerd"; exit 1; }
+    done
+    export SKIFF_CTR_INSIDE=1 REFERENCE=$reference
+    exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc "$here/run.sh" "$runtime"
+fi
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/skiff-ctr.XXXXXX")
+socket=$work/c.sock
+namespace=$(basename "$work")
+image=localhost/bb:1
+made_run=
+failures=0
+
+clean() {
+    [ -n "${daemon:-}" ] && kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
+    grep " $work" /proc/self/mounts | cut -d ' ' -f 2 | sort -r | xargs -r umount -l
+    umount -l /run/containerd
+    [ -n "$made_run" ] && rmdir /run/containerd
+    [ -n "${KEEP_LOG:-}" ] && cp "$work/log" "$KEEP_LOG"
+    rm -rf "$work"
+    for dir in /sys/fs/cgroup/*/"$namespace" /sys/fs/cgroup/"$namespace"; do [ -d "$dir" ] && rmdir "$dir"; done
+}
+trap clean EXIT
+
+# --- the daemon, with shim sockets and runtime state in a private /run/containerd
+[ -d /run/containerd ] || { mkdir /run/containerd && made_run=1; }
+mount -t tmpfs skiff-ctr /run/containerd
+cat >"$work/config.toml" <<CONFIG
+version = 2
+root = "$work/root"
+state = "$work/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs"]
+[grpc]
+  address = "$socket"
+CONFIG
+containerd --config "$work/config.toml" --log-level warn >"$work/log" 2>&1 &
+daemon=$!
+ctr() { command ctr --address "$socket" --namespace "$namespace" "$@"; }
+for _ in $(seq 200); do ctr version >/dev/null 2>&1 && break; sleep 0.05; done
+ctr version >/dev/null 2>&1 || { echo "containerd does not answer:"; cat "$work/log"; exit 1; }
+
+# --- an OCI archive with one layer: busybox and its links
+make_image() {
+    local root=$work/rootfs layout=$work/layout
+    mkdir -p "$root"/{bin,etc,tmp,home,mnt} "$layout/blobs/sha256"
+    chmod 1777 "$root/tmp"
+    cp /bin/busybox "$root/bin/busybox"
+    for applet in $("$root/bin/busybox" --list); do [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"; done
+    printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n' >"$root/etc/passwd"
+    printf 'root:x:0:\nuser:x:1000:\nmore:x:2000:user\n' >"$root/etc/group"
+    echo text >"$root/etc/not-executable"
+    tar -C "$root" --numeric-owner --owner=0 --group=0 -cf "$work/layer.tar" .
+    local arch diff layer config manifest
+    arch=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+    diff=$(sha256sum <"$work/layer.tar" | cut -d ' ' -f 1)
+    layer=$(blob application/vnd.oci.image.layer.v1.tar <"$work/layer.tar")
+    config=$(printf '{"architecture":"%s","os":"linux","config":{"Env":["PATH=/bin:/usr/bin"],"Cmd":["/bin/sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$arch" "$diff" |
+        blob application/vnd.oci.image.config.v1+json)
+    manifest=$(printf '{"schemaVersion":2,"config":%s,"layers":[%s]}' "$config" "$layer" | blob application/vnd.oci.image.manifest.v1+json)
+    printf '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
+    printf '{"schemaVersion":2,"manifests":[%s]}' "${manifest%\}},\"annotations\":{\"io.containerd.image.name\":\"$image\"}}" >"$layout/index.json"
+    tar -C "$layout" -cf "$work/image.tar" oci-layout index.json blobs
+}
+
+# Stores standard input as a blob and prints its descriptor.
+blob() {
+    local file=$work/blob digest
+    cat >"$file"
+    digest=$(sha256sum <"$file" | cut -d ' ' -f 1)
+    mv "$file" "$work/layout/blobs/sha256/$digest"
+    printf '{"mediaType":"%s","digest":"sha256:%s","size":%d}' "$1" "$digest" "$(stat -c %s "$work/layout/blobs/sha256/$digest")"
+}
+
+make_image && ctr images import "$work/image.tar" >/dev/null || { echo "cannot import the image"; exit 1; }
+
+# --- how actions are run: $binary is the runtime of the moment
+count=0
+run() { # [ctr run options] -- command: foreground, exit code at the end
+    local options=()
+    while [ "$1" != -- ]; do options+=("$1"); shift; done
+    shift
+    count=$((count + 1))
+    timeout 60 ctr run --rm --runc-binary "$binary" "${options[@]}" "$image" "c$count" "$@"
+    echo "code $?"
+}
+
+# Prints what one action shows under $binary, without what differs from run to run.
+shown() { "$1" 2>&1 </dev/null | sed -E "s/\bc$count\b/ID/g; s#$binary#RUNTIME#g; s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ \"]*/TIME/g"; }
+
+action() { # function, a pattern that the reference must show, description
+    local name=$1 pattern=$2 words=$3 want got
+    binary=$reference
+    want=$(shown "$name")
+    if ! grep -Eq -- "$pattern" <<<"$want"; then
+        echo "skipped  $words: runc does not do it on this machine: $(tr '\n' ' ' <<<"$want" | cut -c1-200)"
+        return
+    fi
+    binary=$runtime
+    got=$(shown "$name")
+    if [ "$got" = "$want" ]; then
+        echo "ok       $words"
+    else
+        failures=$((failures + 1))
+        echo "FAIL     $words"
+        diff <(echo "$want") <(echo "$got") | sed -n 's/^</             runc:    /p; s/^>/             runtime: /p'
+    fi
+}
+
+later() { echo "skipped  $1: $2"; }
+
+# --- the actions
+echo_hi() { run -- echo hi; }
+exit_code() { run -- sh -c 'exit 7'; }
+standard_error() { run -- sh -c 'echo out; echo err >&2' 2>&1 | sort; }
+standard_input() { echo data | timeout 60 ctr run --rm --runc-binary "$binary" "$image" "in$((count += 1))" cat; }
+environment() { run --env A=b --env C= -- sh -c 'env | sort | grep -v HOSTNAME'; }
+user() { run --user 1000:1000 -- sh -c 'id -u; id -g; echo $HOME; touch /etc/new 2>&1'; }
+user_name() { run --user user -- id; }
+working_directory() { run --cwd /home -- pwd; }
+limits() { run -- sh -c 'ulimit -n; ulimit -Hn'; }
+host_network() { run --net-host -- sh -c "[ \$(readlink /proc/self/ns/net) = '$(readlink /proc/self/ns/net)' ] && echo same"; }
+own_network() { run -- sh -c "[ \$(readlink /proc/self/ns/net) = '$(readlink /proc/self/ns/net)' ] || echo own; cat /sys/class/net/lo/flags"; }
+read_only() { run --read-only -- sh -c 'touch /new 2>&1'; }
+bind_mount() { run --mount "type=bind,src=$work/rootfs/etc,dst=/mnt,options=rbind:ro" -- sh -c 'cat /mnt/passwd; touch /mnt/new 2>&1'; }
+tmpfs_mount() { run --mount type=tmpfs,src=tmpfs,dst=/mnt,options=size=1m:mode=700:nosuid -- sh -c 'stat -c "%a %u" /mnt; grep " /mnt " /proc/mounts'; }
+memory_limit() { run --memory-limit 33554432 -- cat /sys/fs/cgroup/memory/memory.limit_in_bytes; }
+cpu_limit() { run --cpus 0.5 -- sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us'; }
+cpu_shares() { run --cpu-shares 512 -- cat /sys/fs/cgroup/cpu/cpu.shares; }
+out_of_memory() { run --memory-limit 8388608 -- sh -c 'head -c 64m /dev/zero | tail -c 64m >/dev/null; echo $?' 2>&1 | tail -2; }
+capabilities() { run --cap-add CAP_SYS_PTRACE --cap-drop CAP_CHOWN -- grep -E '^(Cap|NoNew|Groups|Seccomp:)' /proc/self/status; }
+new_privileges() { run --allow-new-privs -- grep NoNew /proc/self/status; }
+privileged() { run --privileged -- grep CapEff /proc/self/status; }
+device() { run --device /dev/full -- sh -c 'ls /dev; echo x >/dev/full'; }
+device_refused() { run --cap-add CAP_MKNOD -- sh -c 'mknod /tmp/k c 1 11 2>&1; mknod /tmp/n c 1 3 && echo x >/tmp/n && echo written'; }
+annotation() { run --annotation a.b/c=d -- echo annotated; }
+masked() { run -- sh -c 'wc -c </proc/keys; ls /sys/firmware | wc -l; echo 1 2>&1 >/proc/sys/kernel/hostname'; }
+mounts() { run -- sh -c 'cut -d " " -f 2,3 /proc/mounts'; }
+devices() { run -- sh -c 'cd /dev && stat -c "%N %a %t %T %u %g" *'; }
+cgroup() { run -- cat /proc/self/cgroup; }
+no_pivot() { run --no-pivot -- sh -c 'ls -d /bin'; }
+missing_command() { run -- absent-command 2>&1 | grep -oE 'executable file not found in .PATH|code .*'; }
+missing_path() { run -- /absent 2>&1 | grep -oE 'no such file or directory|code .*' | sort -u; }
+not_executable() { run -- /etc/not-executable 2>&1 | grep -oE 'permission denied|code .*'; }
+missing_source() { run --mount type=bind,src=/absent-on-host,dst=/mnt,options=rbind -- true 2>&1 | grep -oE 'no such file or directory|code .*' | sort -u; }
+missing_cwd_is_made() { run --cwd /made/here -- pwd; }
+pid_file() { run --pid-file "$work/pid" -- true && grep -cE '^[0-9]+$' "$work/pid"; }
+
+detached() {
+    ctr run --detach --runc-binary "$binary" "$image" d sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done' && ctr tasks ls | awk '$1 == "d" { print $3 }'
+    ctr tasks ps d | awk 'NR > 1' | wc -l | sed 's/^[1-9]$/some/'
+    ctr tasks metrics d | grep -c '^memory.usage_in_bytes'
+    ctr tasks kill --signal SIGTERM d
+    for _ in $(seq 200); do [ "$(ctr tasks ls | awk '$1 == "d" { print $3 }')" = STOPPED ] && break; sleep 0.05; done
+    ctr tasks delete d
+    echo "code $?"
+    ctr containers delete d && ctr containers ls -q
+}
+killed() {
+    ctr run --detach --runc-binary "$binary" "$image" k sh -c 'sleep 1000 & sleep 1000'
+    ctr tasks kill --signal SIGKILL --all k
+    for _ in $(seq 200); do [ "$(ctr tasks ls | awk '$1 == "k" { print $3 }')" = STOPPED ] && break; sleep 0.05; done
+    ctr tasks delete k
+    echo "code $?"
+    ctr containers delete k
+}
+forced() {
+    ctr run --detach --runc-binary "$binary" "$image" f sleep 1000
+    ctr tasks delete f 2>&1 | grep -oE 'must be stopped before deletion: running' | head -1
+    ctr tasks delete --force f
+    echo "code $?"
+    ctr containers delete f
+}
+many() {
+    for i in 1 2 3 4 5 6; do ctr run --rm --runc-binary "$binary" "$image" "m$i" echo "$i" & done | sort
+    wait -n 2>/dev/null
+    echo done
+}
+nothing_left() {
+    ctr containers ls -q
+    find /sys/fs/cgroup -mindepth 2 -type d -path "*/$namespace/*"
+    find /run/containerd/runc -mindepth 2 2>/dev/null
+    ps ax | grep -c '[c]ontainerd-shim'
+}
+
+echo "ctr: $(containerd --version | cut -d ' ' -f 3), $("$reference" --version | head -1) beside $("$runtime" --version | head -1)"
+action echo_hi '^hi$' 'run a command'
+action exit_code '^code 7$' 'exit code'
+action standard_error '^err$' 'standard error'
+action standard_input '^data$' 'standard input'
+action environment '^A=b$' 'environment'
+action user '^1000$' 'user and group'
+action user_name '1000' 'user by name'
+action working_directory '^/home$' 'working directory'
+action missing_cwd_is_made '^/made/here$' 'working directory that is not there'
+action limits '^1024$' 'limit of open files'
+action host_network '^same$' 'host network'
+action own_network '^own$' 'own network, lo up'
+action read_only 'Read-only' 'read-only root'
+action bind_mount 'Read-only' 'read-only bind mount'
+action tmpfs_mount '^700 0$' 'tmpfs with options'
+action memory_limit '^33554432$' 'memory limit'
+action cpu_limit '^50000$' 'cpu quota'
+action cpu_shares '^512$' 'cpu shares'
+action out_of_memory '137|code' 'out of memory'
+action capabilities '^CapEff' 'capabilities'
+action new_privileges 'NoNewPrivs:.0' 'new privileges allowed'
+action privileged 'CapEff' 'privileged'
+action device '^full$' 'a device'
+action device_refused 'not permitted|written' 'a device that is not allowed'
+action annotation '^annotated$' 'annotation'
+action masked '^0$' 'masked and read-only paths'
+action mounts '^/proc proc$' 'mount points'
+action devices "null" 'device nodes'
+action cgroup ':/' 'cgroup path'
+action no_pivot '^/bin$' 'without pivot_root'
+action pid_file '^1$' 'pid file'
+action missing_command 'executable file not found' 'missing command'
+action missing_path 'no such file' 'missing command by path'
+action not_executable 'permission denied' 'command that is not executable'
+action missing_source 'no such file' 'missing mount source'
+action detached '^RUNNING$' 'detached: list, ps, metrics, SIGTERM, delete'
+action killed 'code' 'kill --all with SIGKILL'
+action forced 'code 0' 'delete --force of a running task'
+action many '^6$' 'six at once'
+action nothing_left '^0$' 'nothing left: containers, cgroups, state, shims'
+later 'exec' 'the runtime has no exec yet'
+later 'terminal' 'the runtime has no console yet'
+later 'pause, resume' 'the runtime has no pause yet'
+later 'seccomp' 'the runtime refuses a profile yet'
+later 'uidmap, gidmap' 'the runtime refuses user namespaces yet'
+later 'with-ns' 'the runtime refuses namespaces by path yet'
+later 'checkpoint, restore' 'the runtime has no checkpoint yet'
+echo "ctr: $failures failures"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,83 @@
+//! skiff's command line as a library: reads argv, runs one command, prints its error once.
+
+mod argv;
+mod cli;
+mod commands;
+mod error;
+mod log;
+mod output;
+mod owner;
+mod root;
+mod signal;
+mod table;
+mod version;
+mod view;
+
+use clap::Parser;
+use cli::{Cli, Command, Global};
+use log::Log;
+use skiff_state::Store;
+use std::process::ExitCode;
+
+/// What every command gets.
+struct Context {
+    global: Global,
+    log: Log,
+}
+
+impl Context {
+    /// Where the containers' state lies. Only commands that need it ask: it may make a directory.
+    fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::new(root::path(self.global.root.as_deref())?))
+    }
+}
+
+/// Runs the command line of this process. Exit codes are runc's: 1 for every failure, usage errors included; `run`
+/// in the foreground gives the container's own.
+pub fn main() -> ExitCode {
+    let argv = argv::normalise(std::env::args_os());
+    match run(&argv) {
+        Ok(code) => ExitCode::from(code),
+        Err((log, error)) => {
+            log.error(&error::text(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error comes with the log that it belongs to, which argv names even when the rest of it makes no sense.
+fn run(argv: &argv::Argv) -> Result<u8, (Log, anyhow::Error)> {
+    let early = |error| (Log::guess(&argv.words), error);
+    if matches!(argv.command.as_deref(), Some("create" | "run")) {
+        skiff_launch::protect_executable().map_err(|error| early(error.into()))?;
+    }
+    let cli = match Cli::try_parse_from(&argv.words) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return Err(early(error::usage(&error))),
+        Err(help) => return output::text(&help.to_string()).map(|()| 0).map_err(early),
+    };
+    let log = Log::new(&cli.global);
+    dispatch(cli, &log).map_err(|error| (log, error))
+}
+
+fn dispatch(cli: Cli, log: &Log) -> anyhow::Result<u8> {
+    let Some(command) = cli.command else {
+        let text = if cli.global.version { version::text() } else { cli::help() };
+        return output::text(&text).map(|()| 0);
+    };
+    cli.global.check()?;
+    let context = Context { global: cli.global, log: log.clone() };
+    match command {
+        Command::Create(args) => commands::create::run(&args, &context),
+        Command::Start(args) => commands::start::run(&args, &context),
+        Command::State(args) => commands::state::run(&args, &context),
+        Command::Kill(args) => commands::kill::run(&args, &context),
+        Command::Delete(args) => commands::delete::run(&args, &context),
+        Command::Run(args) => return commands::run::run(&args, &context),
+        Command::List(args) => commands::list::run(&args, &context),
+        Command::Ps(args) => commands::ps::run(&args, &context),
+        Command::Spec(args) => commands::spec::run(&args),
+        Command::Features => commands::features::run(),
+    }?;
+    Ok(0)
+}

@@ -1,0 +1,5 @@
+//! The `skiff` binary.
+
+fn main() -> std::process::ExitCode {
+    skiff::main()
+}

@@ -1,0 +1,24 @@
+//! Black-box tests of the built runtime, one file per command or part of config.json. `SKIFF_TEST_RUNTIME` names
+//! another runtime to try the tests themselves on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[macro_use]
+mod common;
+
+mod bad_input;
+mod cgroups;
+mod create;
+mod delete;
+mod kill;
+mod list;
+mod log;
+mod mounts;
+mod namespaces;
+mod process;
+mod ps;
+mod rootfs;
+mod run;
+mod spec_features;
+mod start;
+mod state;
