@@ -6,16 +6,17 @@ use std::ffi::OsString;
 
 /// Options that take a value, by their long name.
 #[rustfmt::skip]
-const VALUED: [&str; 13] = [
-    "bundle", "cgroup-manager", "config", "console-socket", "criu", "format", "log", "log-format", "log-level",
-    "pid-file", "pidfd-socket", "preserve-fds", "root",
+const VALUED: [&str; 22] = [
+    "additional-gids", "apparmor", "bundle", "cap", "cgroup", "cgroup-manager", "config", "console-socket", "criu", "cwd",
+    "env", "format", "log", "log-format", "log-level", "pid-file", "pidfd-socket", "preserve-fds", "process",
+    "process-label", "root", "user",
 ];
 
 /// Options that take none.
 #[rustfmt::skip]
-const FLAGS: [&str; 12] = [
-    "all", "debug", "detach", "force", "help", "keep", "no-new-keyring", "no-pivot", "no-subreaper", "quiet",
-    "systemd-cgroup", "version",
+const FLAGS: [&str; 15] = [
+    "all", "debug", "detach", "force", "help", "ignore-paused", "keep", "no-new-keyring", "no-new-privs", "no-pivot",
+    "no-subreaper", "quiet", "systemd-cgroup", "tty", "version",
 ];
 
 /// Valued before the command, a flag of `spec`.
@@ -71,7 +72,7 @@ impl Argv {
             Some(_) => self.operands += 1,
         }
         self.words.push(word);
-        if self.is("ps") && self.operands == 1 {
+        if (self.is("ps") || self.is("exec")) && self.operands == 1 {
             self.words.push("--".into());
             return Verbatim::Rest;
         }
@@ -103,9 +104,10 @@ impl Argv {
         if value.is_none() && self.is_valued(name) { Verbatim::NextWord } else { Verbatim::Nothing }
     }
 
-    /// `-b DIR` everywhere, `-f FILE` or `-f FORMAT` everywhere but in `delete -f`.
+    /// `-b DIR` everywhere, some of `exec`, `-f FILE` or `-f FORMAT` everywhere but in `delete -f`.
     fn after_short(&self, text: &str) -> Verbatim {
-        let valued = text == "-b" || (text == "-f" && !self.is("delete"));
+        let of_exec = self.is("exec") && ["-c", "-e", "-g", "-p", "-u"].contains(&text);
+        let valued = text == "-b" || of_exec || (text == "-f" && !self.is("delete"));
         if valued { Verbatim::NextWord } else { Verbatim::Nothing }
     }
 

@@ -109,6 +109,8 @@ pub(crate) enum Command {
     List(commands::list::Args),
     /// Show the processes of a container
     Ps(commands::ps::Args),
+    /// Run a further process in a running container
+    Exec(commands::exec::Args),
     /// Write an example config.json
     Spec(commands::spec::Args),
     /// Print what this runtime can do as JSON
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_refused() {
         for line in [
-            "exec ID true",
+            "checkpoint ID",
             "create",
             "create a b",
             "--log-format xml list",

@@ -55,6 +55,6 @@ mod tests {
         let missing = message(&["skiff", "create"]);
         assert_eq!(missing, "incorrect usage: the following required arguments were not provided: <ID>");
         assert_eq!(message(&["skiff", "state", "--nope", "x"]), "incorrect usage: unexpected argument '--nope' found");
-        assert_eq!(message(&["skiff", "exec"]), "incorrect usage: unrecognized subcommand 'exec'");
+        assert_eq!(message(&["skiff", "restore"]), "incorrect usage: unrecognized subcommand 'restore'");
     }
 }

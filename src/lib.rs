@@ -4,6 +4,7 @@ mod argv;
 mod cli;
 mod commands;
 mod error;
+mod listen;
 mod log;
 mod output;
 mod owner;
@@ -17,7 +18,7 @@ use clap::Parser;
 use cli::{Cli, Command, Global};
 use log::Log;
 use skiff_state::Store;
-use std::process::ExitCode;
+use skiff_sys::Args;
 
 /// What every command gets.
 struct Context {
@@ -34,23 +35,30 @@ impl Context {
 
 /// Runs the command line of this process. Exit codes are runc's: 1 for every failure, usage errors included; `run`
 /// in the foreground gives the container's own.
-pub fn main() -> ExitCode {
+pub fn main(args: Args) -> u8 {
+    let protected = protect(args);
     let argv = argv::normalise(std::env::args_os());
-    match run(&argv) {
-        Ok(code) => ExitCode::from(code),
+    match protected.map_err(|error| (Log::guess(&argv.words), error)).and_then(|()| run(&argv)) {
+        Ok(code) => code,
         Err((log, error)) => {
             log.error(&error::text(&error));
-            ExitCode::FAILURE
+            if argv.command.as_deref() == Some("exec") { commands::exec::FAILED } else { 1 }
         }
     }
+}
+
+/// The commands that start a process in a container must not lend it our executable. A container of such a name, or an option's
+/// value, costs another command a needless round; nothing is allocated or parsed before it.
+fn protect(args: Args) -> anyhow::Result<()> {
+    if args.contain(&[c"create", c"run", c"exec"]) {
+        skiff_launch::protect_executable(args)?;
+    }
+    Ok(())
 }
 
 /// The error comes with the log that it belongs to, which argv names even when the rest of it makes no sense.
 fn run(argv: &argv::Argv) -> Result<u8, (Log, anyhow::Error)> {
     let early = |error| (Log::guess(&argv.words), error);
-    if matches!(argv.command.as_deref(), Some("create" | "run")) {
-        skiff_launch::protect_executable().map_err(|error| early(error.into()))?;
-    }
     let cli = match Cli::try_parse_from(&argv.words) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return Err(early(error::usage(&error))),
@@ -69,6 +77,7 @@ fn dispatch(cli: Cli, log: &Log) -> anyhow::Result<u8> {
     let context = Context { global: cli.global, log: log.clone() };
     match command {
         Command::Create(args) => commands::create::run(&args, &context),
+        Command::Exec(args) => return commands::exec::run(&args, &context),
         Command::Start(args) => commands::start::run(&args, &context),
         Command::State(args) => commands::state::run(&args, &context),
         Command::Kill(args) => commands::kill::run(&args, &context),

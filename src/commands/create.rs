@@ -1,8 +1,8 @@
 //! `skiff create`: decides everything about the container, then makes it.
 
-use crate::Context;
 use crate::cli::CgroupManager;
-use anyhow::{Context as _, bail};
+use crate::{Context, listen};
+use anyhow::Context as _;
 use skiff_launch::Request;
 use skiff_plan::{Bundle, Options};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Unix socket that gets the terminal, when there is one
     #[arg(long, value_name = "SOCKET")]
     console_socket: Option<PathBuf>,
-    /// Not supported yet
+    /// Unix socket that gets a descriptor of the container's process
     #[arg(long, value_name = "SOCKET")]
     pidfd_socket: Option<PathBuf>,
     /// File that gets the pid of the container's process
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Move the root instead of pivot_root: for a host whose root is a ramfs
     #[arg(long)]
     no_pivot: bool,
-    /// Accepted for compatibility
+    /// Leave the caller's session keyring to the container
     #[arg(long)]
     no_new_keyring: bool,
     /// Accepted for compatibility
@@ -51,20 +51,24 @@ impl Args {
     /// Decides everything, then acts. Warnings are logged only after success: a failing call logs its error and nothing else.
     pub(super) fn launch<T>(&self, context: &Context, act: impl FnOnce(&Request<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         skiff_state::check_id(&self.id)?;
-        if self.pidfd_socket.is_some() {
-            bail!("--pidfd-socket is not supported yet");
-        }
         let bundle = Bundle::open(&self.bundle, &self.config)?;
-        let facts = skiff_launch::host_facts()?;
-        let plan = skiff_plan::resolve(&bundle, &facts, &self.options(context))?;
+        let facts = skiff_launch::host_facts(bundle.needs())?;
+        let mut plan = skiff_plan::resolve(&bundle, &facts, &self.options(context))?;
         let pid_file = self.pid_file.as_ref().map(std::path::absolute).transpose().context("--pid-file is empty")?;
+        let listen_fds = listen::hand_on(&mut plan.process);
+        let store = context.store()?;
+        let notify = skiff_launch::offer_notify(&mut plan, &store, &self.id);
         let done = act(&Request {
             id: &self.id,
             plan: &plan,
             facts: &facts,
-            store: &context.store()?,
+            store: &store,
             pid_file: pid_file.as_deref(),
-            preserve_fds: self.preserve_fds,
+            console_socket: self.console_socket.as_deref(),
+            pidfd_socket: self.pidfd_socket.as_deref(),
+            preserve_fds: self.preserve_fds + listen_fds,
+            no_new_keyring: self.no_new_keyring,
+            notify,
         })?;
         plan.warnings.iter().for_each(|warning| context.log.warning(warning));
         Ok(done)

@@ -5,15 +5,29 @@ use crate::{output, version};
 use serde::Serialize;
 
 /// The namespaces that a container can have.
-const NAMESPACES: [&str; 6] = ["cgroup", "ipc", "mount", "network", "pid", "uts"];
+const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
+
+/// In the order of the specification.
+const HOOKS: [&str; 6] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+const OPERATORS: [&str; 7] =
+    ["SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"];
+
+/// Whose callers a profile can judge on this machine.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURES: [&str; 3] = ["SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"];
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURES: [&str; 2] = ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"];
+
+/// TSYNC says nothing where there is one thread.
+const SECCOMP_FLAGS: [&str; 3] = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Features {
     oci_version_min: &'static str,
     oci_version_max: &'static str,
-    /// Present and empty: no hooks are run. Absent would mean that nobody knows.
-    hooks: [&'static str; 0],
+    hooks: [&'static str; 6],
     mount_options: Vec<&'static str>,
     linux: Linux,
     annotations: Annotations,
@@ -22,10 +36,10 @@ struct Features {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Linux {
-    namespaces: [&'static str; 6],
+    namespaces: [&'static str; 8],
     capabilities: &'static [&'static str],
     cgroup: Cgroup,
-    seccomp: Enabled,
+    seccomp: Seccomp,
     apparmor: Enabled,
     selinux: Enabled,
     intel_rdt: Enabled,
@@ -41,6 +55,17 @@ struct Cgroup {
     systemd: bool,
     systemd_user: bool,
     rdma: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Seccomp {
+    enabled: bool,
+    actions: &'static [&'static str],
+    operators: [&'static str; 7],
+    archs: &'static [&'static str],
+    known_flags: [&'static str; 3],
+    supported_flags: [&'static str; 3],
 }
 
 #[derive(Serialize)]
@@ -70,7 +95,7 @@ fn features() -> Features {
     Features {
         oci_version_min: "1.0.0",
         oci_version_max: version::SPEC,
-        hooks: [],
+        hooks: HOOKS,
         mount_options: skiff_plan::mount_option_names(),
         linux: linux(),
         annotations: Annotations { commit: version::COMMIT, version: version::VERSION },
@@ -83,7 +108,14 @@ fn linux() -> Linux {
         namespaces: NAMESPACES,
         capabilities: skiff_plan::capability_names(),
         cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
-        seccomp: no(),
+        seccomp: Seccomp {
+            enabled: true,
+            actions: &skiff_plan::SECCOMP_ACTIONS,
+            operators: OPERATORS,
+            archs: &ARCHITECTURES,
+            known_flags: SECCOMP_FLAGS,
+            supported_flags: SECCOMP_FLAGS,
+        },
         apparmor: no(),
         selinux: no(),
         intel_rdt: no(),
@@ -102,7 +134,7 @@ mod tests {
         let text = serde_json::to_string(&features()).unwrap();
         let parsed: oci_spec::runtime::Features = serde_json::from_str(&text).unwrap();
         assert_eq!(parsed.oci_version_max(), version::SPEC);
-        assert_eq!(parsed.hooks().as_ref().map(Vec::len), Some(0));
+        assert_eq!(parsed.hooks().as_ref().map(Vec::len), Some(6));
         assert!(text.contains("\"rro\"") && text.contains("\"CAP_SYS_ADMIN\""));
     }
 

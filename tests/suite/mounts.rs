@@ -180,9 +180,10 @@ both!(propagation, |t: &mut Test| {
         let mount = mount_at(&mounts, &format!("/mnt/{option}"));
         assert_eq!((mount.propagates("shared:"), mount.propagates("master:")), (shared, master), "{mount:?}");
     }
-    assert!(mount_at(&mounts, "/mnt/rshared").propagates("shared:"));
-    assert!(mount_at(&mounts, "/mnt/shared").propagates("shared:"));
-    assert!(mount_at(&mounts, "/mnt/unbindable").propagates("unbindable"));
+    for (option, field) in [("rshared", "shared:"), ("shared", "shared:"), ("unbindable", "unbindable")] {
+        let mount = mount_at(&mounts, &format!("/mnt/{option}"));
+        assert!(mount.propagates(field), "{mount:?}");
+    }
 });
 
 both!(a_mount_of_the_host_reaches_a_slave, |t: &mut Test| {

@@ -205,9 +205,9 @@ pub(crate) mod tests {
         let numbers = [0, 1, 2, u32::MAX];
         [DEV_BLOCK, DEV_CHAR].into_iter().flat_map(move |kind| {
             (1..=ACC_ALL).flat_map(move |access| {
-                numbers.into_iter().flat_map(move |major| {
-                    numbers.into_iter().map(move |minor| Request { kind, access, major, minor })
-                })
+                numbers
+                    .into_iter()
+                    .flat_map(move |major| numbers.into_iter().map(move |minor| Request { kind, access, major, minor }))
             })
         })
     }
@@ -272,7 +272,7 @@ pub(crate) mod tests {
     #[test]
     fn the_verifier_takes_random_programs() {
         if !nix::unistd::geteuid().is_root() {
-            eprintln!("skipped: loading a program needs root");
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: loading a program needs root\n");
             return;
         }
         let mut random = Random(0xdead_beef);

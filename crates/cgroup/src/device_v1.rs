@@ -35,7 +35,8 @@ pub(crate) fn lines(rules: &[DeviceRule]) -> Result<Vec<Line>, Error> {
     for rule in rules {
         state.apply(rule)?;
     }
-    let (default, other) = if state.allow_by_default { ("devices.allow", "devices.deny") } else { ("devices.deny", "devices.allow") };
+    let (default, other) =
+        if state.allow_by_default { ("devices.allow", "devices.deny") } else { ("devices.deny", "devices.allow") };
     let mut lines = vec![(default, "a".to_owned())];
     lines.extend(state.exceptions.iter().map(|(key, access)| (other, text(key, *access))));
     Ok(lines)

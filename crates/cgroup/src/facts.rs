@@ -1,8 +1,6 @@
 //! Which cgroup hierarchies the host has, from statfs(2) of the usual places and `/proc/self/cgroup`; no mountinfo.
 
 use crate::Error;
-use crate::files::Dir;
-use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
 use skiff_plan::{CgroupFacts, Hierarchy};
 use std::path::{Component, Path, PathBuf};
@@ -12,22 +10,19 @@ const ROOT: &str = "/sys/fs/cgroup";
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
 const OWN: &str = "/proc/self/cgroup";
 
-/// The cgroups of the host, as this process sees them.
+/// The cgroups of the host, as this process sees them; on version 2 with its controllers only if they are asked for.
 ///
 /// # Errors
 /// When `/proc/self/cgroup` or the controllers of the unified hierarchy cannot be read.
-pub fn facts() -> Result<CgroupFacts, Error> {
-    let own = std::fs::read_to_string(OWN).map_err(|error| {
-        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        Error::path("read", Path::new(OWN), errno)
-    })?;
+pub fn facts(with_controllers: bool) -> Result<CgroupFacts, Error> {
+    let own = text(Path::new(OWN))?;
     if is(Path::new(ROOT), CGROUP2_SUPER_MAGIC) {
-        return unified(Path::new(ROOT), &own);
+        return unified(Path::new(ROOT), &own, with_controllers);
     }
     let mut hierarchies: Vec<Hierarchy> = own.lines().filter_map(|line| version1(Path::new(ROOT), line)).collect();
     let hybrid = is(Path::new(UNIFIED), CGROUP2_SUPER_MAGIC);
     match (hierarchies.is_empty(), hybrid) {
-        (true, true) => return unified(Path::new(UNIFIED), &own),
+        (true, true) => return unified(Path::new(UNIFIED), &own, with_controllers),
         (true, false) => return Ok(CgroupFacts::None),
         (false, true) => hierarchies.push(Hierarchy {
             mount: PathBuf::from(UNIFIED),
@@ -39,13 +34,17 @@ pub fn facts() -> Result<CgroupFacts, Error> {
     Ok(CgroupFacts::V1(hierarchies))
 }
 
+fn text(path: &Path) -> Result<String, Error> {
+    let bytes = skiff_sys::read_whole(None, path).map_err(|errno| Error::path("read", path, errno))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn is(path: &Path, wanted: FsType) -> bool {
     statfs(path).is_ok_and(|found| found.filesystem_type() == wanted)
 }
 
-fn unified(mount: &Path, own: &str) -> Result<CgroupFacts, Error> {
-    let dir = Dir::mount(mount, CGROUP2_SUPER_MAGIC)?;
-    let controllers = dir.read("cgroup.controllers").map_err(|errno| dir.read_error("cgroup.controllers", errno))?;
+fn unified(mount: &Path, own: &str, with_controllers: bool) -> Result<CgroupFacts, Error> {
+    let controllers = if with_controllers { text(&mount.join("cgroup.controllers"))? } else { String::new() };
     Ok(CgroupFacts::V2 {
         mount: mount.to_owned(),
         controllers: controllers.split_whitespace().map(str::to_owned).collect(),
@@ -67,9 +66,8 @@ fn version1(root: &Path, line: &str) -> Option<Hierarchy> {
         return None;
     }
     let names = std::iter::once(controllers).chain(controllers.split(','));
-    let mount = names
-        .map(|name| root.join(name.strip_prefix("name=").unwrap_or(name)))
-        .find(|path| is(path, CGROUP_SUPER_MAGIC))?;
+    let mount =
+        names.map(|name| root.join(name.strip_prefix("name=").unwrap_or(name))).find(|path| is(path, CGROUP_SUPER_MAGIC))?;
     let own = below_mount(&mount, own);
     Some(Hierarchy { mount, controllers: controllers.to_owned(), own })
 }
@@ -93,9 +91,11 @@ mod tests {
 
     #[test]
     fn finds_this_host() {
-        let facts = facts().unwrap();
+        let facts = facts(true).unwrap();
         match &facts {
-            CgroupFacts::None => eprintln!("skipped: this host has no cgroup filesystem"),
+            CgroupFacts::None => {
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: this host has no cgroup filesystem\n");
+            }
             CgroupFacts::V2 { mount, own, .. } => assert!(mount.join(own).join("cgroup.procs").exists()),
             CgroupFacts::V1(hierarchies) => {
                 for hierarchy in hierarchies {

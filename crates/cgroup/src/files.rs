@@ -79,8 +79,14 @@ impl Dir {
         openat(&self.fd, file, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
     }
 
-    /// The whole file.
+    /// The whole file, which the kernel gives in one piece.
     pub(crate) fn read(&self, file: &str) -> nix::Result<String> {
+        let bytes = skiff_sys::read_whole(Some(self.as_fd()), file)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A whole list of processes, which the kernel gives in pieces of any length.
+    pub(crate) fn read_list(&self, file: &str) -> nix::Result<String> {
         read_all(self.reader(file)?.as_fd())
     }
 

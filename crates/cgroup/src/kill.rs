@@ -25,9 +25,9 @@ pub(crate) fn pids(dir: &Dir) -> Result<Vec<u32>, Error> {
 }
 
 fn collect(dir: &Dir, pids: &mut Vec<u32>) -> Result<(), Error> {
-    let text = match dir.read("cgroup.procs") {
+    let text = match dir.read_list("cgroup.procs") {
         // A threaded cgroup names its processes at the root of the threaded subtree only.
-        Err(Errno::EOPNOTSUPP) => dir.read("cgroup.threads"),
+        Err(Errno::EOPNOTSUPP) => dir.read_list("cgroup.threads"),
         other => other,
     };
     match text {

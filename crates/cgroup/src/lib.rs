@@ -27,9 +27,10 @@ pub fn planned(plan: &CgroupPlan) -> CgroupRecord {
     match &plan.layout {
         CgroupLayout::Disabled => CgroupRecord::default(),
         CgroupLayout::V2 { mount, path, .. } => CgroupRecord { version: 2, dirs: vec![(String::new(), mount.join(path))] },
-        CgroupLayout::V1(dirs) => {
-            CgroupRecord { version: 1, dirs: dirs.iter().map(|dir| (dir.controllers.clone(), dir.mount.join(&dir.path))).collect() }
-        }
+        CgroupLayout::V1(dirs) => CgroupRecord {
+            version: 1,
+            dirs: dirs.iter().map(|dir| (dir.controllers.clone(), dir.mount.join(&dir.path))).collect(),
+        },
     }
 }
 

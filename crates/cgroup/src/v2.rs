@@ -33,7 +33,10 @@ impl V2 {
         let mut refused: Refused = None;
         let mount = Dir::mount(mount, CGROUP2_SUPER_MAGIC)?;
         let (dir, made) = Made::walk(mount, path, |above| enable(above, controllers, &mut refused))?;
-        check_free(&dir)?;
+        // A new directory of the mount itself has nobody in it and nothing above it that could be frozen.
+        if !made.leaf_is_new() || path.components().count() > 1 {
+            check_free(&dir)?;
+        }
         if refused.is_some() {
             check_controllers(&dir, controllers, writes, refused)?;
         }
@@ -186,8 +189,11 @@ fn check_free(dir: &Dir) -> Result<(), Error> {
 fn filter_devices(dir: &Dir, rules: &[DeviceRule], fresh: bool) -> Result<(), Error> {
     let failed = |errno| Error::path("attach the device filter to", dir.path(), errno);
     let old = if fresh { Vec::new() } else { bpf::prog_attached(dir.as_fd()).map_err(failed)? };
-    let program = bpf::prog_load_cgroup_device(&device_bpf::program(rules))
-        .map_err(|error| Error::DeviceFilter { dir: dir.path().to_owned(), errno: error.errno, log: error.log })?;
+    let program = bpf::prog_load_cgroup_device(&device_bpf::program(rules)).map_err(|error| Error::DeviceFilter {
+        dir: dir.path().to_owned(),
+        errno: error.errno,
+        log: error.log,
+    })?;
     bpf::prog_attach(dir.as_fd(), program.as_fd(), None).map_err(failed)?;
     old.iter().try_for_each(|program| bpf::prog_detach(dir.as_fd(), program.as_fd())).map_err(failed)
 }

@@ -1,20 +1,25 @@
 //! `create`: the parent's side. State first, then the cgroup, then the clone; what follows is said in docs/protocol.md. A
 //! failure on the way undoes what was done.
 
+use crate::console::{self, PIDFD_OF_INIT};
 use crate::error::{Act, Error};
 use crate::handler::{Handler, handler};
-use crate::init::{self, Start, check_preserved};
+use crate::hooks::{self, HookState};
+use crate::id_maps;
+use crate::init::{self, HookPlan, Join, Owned, Start, check_preserved};
+use crate::namespaces::{Rest, clone_into};
+use crate::notify::{self, Waiting};
 use crate::pid_file;
-use crate::process::{Child, signal_of};
-use crate::steps::sentence;
-use crate::sync::{self, FromInit, FromParent, Sync};
-use nix::errno::Errno;
-use nix::sched::CloneFlags;
+use crate::process::Child;
+use crate::sync::{self, FromParent, Sync};
+use crate::talk::{Talk, set_oom_score_adj};
 use skiff_cgroup::Cgroup;
-use skiff_plan::{HostFacts, Plan};
-use skiff_state::{Init, Lock, RECORD_VERSION, Record, StateDir, Store, now_rfc3339_nano, start_time};
-use skiff_sys::{Clone3, Cloned, clone3};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use skiff_plan::{Hook, HostFacts, InitOp, MountKind, Plan};
+use skiff_state::{HookRecords, Init, RECORD_VERSION, Record, StateDir, Status, Store, now_rfc3339_nano, start_time};
+use skiff_sys::{Cloned, SharedProgram, mount};
+use std::cell::Cell;
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// What `create` is asked for.
@@ -30,17 +35,24 @@ pub struct Request<'a> {
     pub store: &'a Store,
     /// Where to write init's pid.
     pub pid_file: Option<&'a Path>,
+    /// Who gets the terminal's master, if there is a terminal.
+    pub console_socket: Option<&'a Path>,
+    /// Who gets a descriptor of init.
+    pub pidfd_socket: Option<&'a Path>,
     /// How many descriptors from 3 on the container keeps.
     pub preserve_fds: u32,
+    /// Leave the caller's session keyring to the container.
+    pub no_new_keyring: bool,
+    /// The container may notify a service manager: [`crate::offer_notify`] has changed the plan for that.
+    pub notify: bool,
 }
 
-/// A created container, as the process that made it knows it.
+/// A created container, as the process that made it knows it, and still holds its lock.
 #[derive(Debug)]
 pub struct Created {
-    /// Its state directory.
-    pub dir: StateDir,
-    /// What is recorded there.
-    pub record: Record,
+    pub(crate) dir: StateDir,
+    pub(crate) record: Record,
+    pub(crate) cgroup: Cgroup,
     pub(crate) init: Child,
 }
 
@@ -49,18 +61,61 @@ pub struct Created {
 /// # Errors
 /// Whatever stands in the way; nothing is left behind then.
 pub fn create(request: &Request<'_>) -> Result<Created, Error> {
+    create_with(request, None)
+}
+
+/// The same, with the terminal's master sent to `relay` where nobody listens at a console socket.
+pub(crate) fn create_with(request: &Request<'_>, relay: Option<OwnedFd>) -> Result<Created, Error> {
     check_preserved(request.preserve_fds)
         .map_err(|fd| Error::Status(format!("--preserve-fds {}: descriptor {fd} is not open", request.preserve_fds)))?;
     // With SIGCHLD ignored, as some callers leave it, the kernel would reap init before we see how it ended.
     skiff_sys::reset_dispositions(request.facts.ignored_signals & 1 << (libc::SIGCHLD - 1)).act(|| "reset SIGCHLD".into())?;
     let mut handler = handler(request.plan.handler)
         .ok_or_else(|| Error::Status("this build has no WebAssembly engine: use a native command".into()))?;
+    let sockets = Sockets::connect(request, relay)?;
     let dir = request.store.create(request.id)?;
     let mut attempt = Attempt { dir, record: record(request), cgroup: None, init: None };
-    match attempt.create(request, handler.as_mut()) {
+    match attempt.create(request, handler.as_mut(), sockets) {
         Ok(()) => attempt.finish(),
         Err(error) => Err(attempt.undo(error)),
     }
+}
+
+/// Where descriptors are sent, connected while the paths still mean the host's.
+struct Sockets {
+    console: Option<OwnedFd>,
+    pidfd: Option<OwnedFd>,
+}
+
+impl Sockets {
+    fn connect(request: &Request<'_>, relay: Option<OwnedFd>) -> Result<Self, Error> {
+        let terminal = request.plan.process.terminal.is_some();
+        let console = match request.console_socket.filter(|_| terminal) {
+            Some(path) => Some(console::connect_socket("--console-socket", path)?),
+            None => relay,
+        };
+        if terminal && console.is_none() {
+            return Err(Error::Status(
+                "process.terminal: --console-socket is needed where nobody waits for the container".into(),
+            ));
+        }
+        let pidfd = request.pidfd_socket.map(|path| console::connect_socket("--pidfd-socket", path)).transpose()?;
+        Ok(Self { console, pidfd })
+    }
+}
+
+/// Makes the container, starts it and returns.
+///
+/// # Errors
+/// As [`create`] and [`crate::start`]; nothing is left behind then.
+pub fn run_detached(request: &Request<'_>) -> Result<(), Error> {
+    let created = create(request)?;
+    let started = Waiting::begin(&created.dir).and_then(|notify| {
+        created.start()?;
+        created.dir.unlock();
+        notify.map_or(Ok(()), |notify| notify.until_ready(created.init.number(), created.init.pidfd.as_fd()))
+    });
+    started.map_err(|error| created.give_up(error))
 }
 
 /// What exists so far.
@@ -72,115 +127,115 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn create(&mut self, request: &Request<'_>, handler: &mut dyn Handler) -> Result<(), Error> {
-        let lock = self.dir.lock()?;
-        self.dir.save(&self.record)?;
+    fn create(&mut self, request: &Request<'_>, handler: &mut dyn Handler, sockets: Sockets) -> Result<(), Error> {
+        self.dir.save_first(&self.record)?;
+        if request.notify {
+            notify::make_directory(self.dir.path())?;
+        }
         let fifo = self.dir.make_fifo()?;
-        self.cgroup = Some(Cgroup::create(&request.plan.cgroup)?);
-        let sync = self.spawn(request, handler, fifo, &lock)?;
-        self.until_ready(request, &sync)?;
-        self.record(request)?;
-        sync.tell_init(FromParent::Committed).act(|| "tell init that it is created".into())
-    }
-
-    /// The clone, and what init needs from outside before it can begin. Returns the parent's end of the socket.
-    fn spawn(&mut self, request: &Request<'_>, handler: &mut dyn Handler, fifo: OwnedFd, lock: &Lock) -> Result<Sync, Error> {
-        let (ours, inits) = sync::pair().act(|| "make a socket pair".into())?;
-        let (cloned, way) = self.clone_init(request).act(|| "clone init".into())?;
+        let pair = sync::pair().act(|| "make a socket pair".into())?;
+        let cgroup = self.cgroup.insert(Cgroup::create(&request.plan.cgroup)?);
+        let program = request.plan.process.seccomp.as_ref().map(|_| SharedProgram::new());
+        let mut program = program.transpose().act(|| "share memory with init".into())?;
+        let sources = open_sources(request.plan)?;
+        let (cloned, rest) = clone_into(&request.plan.namespaces, cgroup)?;
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
             Cloned::Child => {
-                // The parent's death must show as end of file, and an inherited lock would block start for ever.
-                for fd in [ours.0.as_raw_fd(), lock.as_fd().as_raw_fd()] {
-                    let _ = skiff_sys::close_range(fd.unsigned_abs(), fd.unsigned_abs());
-                }
-                init::run(Start {
-                    plan: request.plan,
-                    facts: request.facts,
-                    sync: inits,
-                    fifo,
-                    keep_fds: request.preserve_fds,
-                    late: way.late,
-                    wait_placed: way.place,
-                    handler,
-                })
+                close_parents(&[pair.1.0.as_fd(), self.dir.as_fd()]);
+                let owned = Owned { sync: pair.0, fifo: Some(fifo), console: sockets.console, program, sources };
+                init::run(self.start(request, rest, handler, owned))
             }
         };
-        let child = self.init.insert(Child { pid, pidfd });
-        if let Some(score) = request.plan.process.oom_score_adj {
-            set_oom_score_adj(child.number(), score)?;
+        drop((pair.0, fifo, sockets.console, sources));
+        self.init = Some(Child { pid, pidfd });
+        self.attend(request, &pair.1, &rest, program.as_mut())?;
+        self.record(request)?;
+        if let (Some(socket), Some(init)) = (&sockets.pidfd, &self.init) {
+            console::send_pidfd(socket.as_fd(), init.pidfd.as_fd(), PIDFD_OF_INIT)?;
         }
-        if let (true, Some(cgroup)) = (way.place, &self.cgroup) {
+        pair.1.tell_init(FromParent::Committed).act(|| "tell init that it is created".into())
+    }
+
+    /// What init finds when it begins.
+    fn start<'a>(&self, request: &Request<'a>, rest: Rest, handler: &'a mut dyn Handler, owned: Owned) -> Start<'a> {
+        let plan = request.plan;
+        let states = || [Status::Creating, Status::Created].map(|status| self.hook_state(status, Some(1)).json());
+        let due = [&plan.hooks.prestart, &plan.hooks.create_runtime, &plan.hooks.create_container, &plan.hooks.start_container];
+        let hooks = due.iter().any(|hooks| !hooks.is_empty()).then(|| HookPlan { hooks: &plan.hooks, states: states() });
+        let keyring = (!request.no_new_keyring).then(|| CString::new(format!("_ses.{}", request.id)).ok()).flatten();
+        Start {
+            ops: &plan.init_ops,
+            process: &plan.process,
+            facts: request.facts,
+            keep_fds: request.preserve_fds,
+            wait_placed: rest.wait_placed,
+            join: Join::Files(rest),
+            user_namespace: plan.namespaces.own() & libc::CLONE_NEWUSER as u64 != 0,
+            hooks,
+            keyring,
+            handler,
+            owned,
+            program_length: Cell::new(None),
+        }
+    }
+
+    /// The parent's part while init works, up to its readiness.
+    fn attend(
+        &mut self,
+        request: &Request<'_>,
+        sync: &Sync,
+        rest: &Rest,
+        program: Option<&mut SharedProgram>,
+    ) -> Result<(), Error> {
+        let plan = request.plan;
+        let hooks = [&plan.hooks.prestart, &plan.hooks.create_runtime].into_iter().flatten().cloned().collect::<Vec<Hook>>();
+        let (Some(cgroup), Some(child)) = (&self.cgroup, &mut self.init) else { return Ok(()) };
+        if rest.place {
             cgroup.place(child.number())?;
+        }
+        if plan.namespaces.new_user() && rest.again.is_none() {
+            id_maps::write(child.pid, &plan.namespaces.maps, request.facts)?;
+        }
+        let mut talk = Talk { sync, child, cgroup, process: &plan.process, ops: &plan.init_ops };
+        if rest.wait_placed {
             // An init that is gone already tells why itself.
-            let _ = ours.tell_init(FromParent::Placed);
+            let _ = sync.tell_init(FromParent::Placed);
         }
-        Ok(ours)
+        if rest.again.is_some() {
+            talk.until_cloned()?;
+        }
+        set_oom_score_adj(talk.child, &plan.process)?;
+        talk.hand_over(program)?;
+        let record = &self.record;
+        talk.until_ready(&mut |pid| {
+            let state = hook_state(record, Status::Creating, Some(pid)).json();
+            let env = hooks::own_environment();
+            let context = hooks::Context { state: &state, env: &env, directory: Some(&plan.bundle), umask: Some(0o022) };
+            Ok(hooks::run(&hooks, &context)?)
+        })
     }
 
-    /// One clone into all namespaces, and into the cgroup where the kernel can.
-    fn clone_init(&self, request: &Request<'_>) -> nix::Result<(Cloned, Way)> {
-        // Handlers of ours mean nothing in init; a wasm handler, which never executes, would keep them.
-        let flags = request.plan.new_namespaces | CLONE_CLEAR_SIGHAND;
-        let clone = |flags, cgroup| clone3(Clone3 { flags, exit_signal: libc::SIGCHLD, cgroup });
-        if let Some(cgroup) = self.cgroup.as_ref().and_then(Cgroup::dir_fd) {
-            match clone(flags, Some(cgroup)) {
-                Err(Errno::EBUSY | Errno::EACCES | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
-                other => return Ok((other?, Way::default())),
-            }
-        }
-        // A cgroup namespace made before init is placed would have the runtime's own cgroup as its root.
-        let late = CloneFlags::from_bits_truncate(flags as i32) & CloneFlags::CLONE_NEWCGROUP;
-        let cloned = clone(flags & !(libc::CLONE_NEWCGROUP as u64), None)?;
-        Ok((cloned, Way { place: true, late }))
-    }
-
-    /// Waits until init has done everything that can fail, and sets its resource limits.
-    fn until_ready(&self, request: &Request<'_>, sync: &Sync) -> Result<(), Error> {
-        self.hear_ready(request, sync)?;
-        let Some(init) = &self.init else { return Ok(()) };
-        for limit in &request.plan.process.rlimits {
-            match skiff_sys::set_rlimit(init.pid.as_raw(), limit.resource, limit.soft, limit.hard) {
-                // Another user's process and no CAP_SYS_RESOURCE: then init lowers its own.
-                Err(Errno::EPERM) => {
-                    sync.tell_init(FromParent::LimitYourself).act(|| "tell init to set its limits".into())?;
-                    return self.hear_ready(request, sync);
-                }
-                other => other.act(|| format!("process.rlimits: set {} to {}:{}", limit.name, limit.soft, limit.hard))?,
-            }
-        }
-        Ok(())
-    }
-
-    fn hear_ready(&self, request: &Request<'_>, sync: &Sync) -> Result<(), Error> {
-        match sync.hear_init().act(|| "hear from init".into())? {
-            Some(FromInit::Ready) => Ok(()),
-            Some(FromInit::Failed(failure)) => Err(Error::Init(sentence(request.plan, failure.step, &failure.fault))),
-            None => Err(self.init_gone()),
-        }
-    }
-
-    /// init ended without saying why.
-    fn init_gone(&self) -> Error {
-        let status = self.init.as_ref().and_then(|init| init.reap().ok());
-        let oom_kills = self.cgroup.as_ref().and_then(Cgroup::oom_kills).unwrap_or(0);
-        Error::InitGone { signal: status.and_then(signal_of), out_of_memory: oom_kills > 0 }
+    fn hook_state(&self, status: Status, pid: Option<u32>) -> HookState<'_> {
+        hook_state(&self.record, status, pid)
     }
 
     /// From here on the container exists for every other command.
     fn record(&mut self, request: &Request<'_>) -> Result<(), Error> {
         let Some(init) = &self.init else { return Ok(()) };
         let pid = init.number();
-        let Some((start_time, _)) = start_time(pid)? else { return Err(self.init_gone()) };
+        let Some((start_time, _)) = start_time(pid)? else {
+            return Err(Error::InitGone { signal: None, out_of_memory: false });
+        };
         self.record.init = Some(Init { pid, start_time });
         self.dir.save(&self.record)?;
         request.pid_file.map_or(Ok(()), |path| pid_file::write(path, pid))
     }
 
     fn finish(self) -> Result<Created, Error> {
-        match self.init {
-            Some(init) => Ok(Created { dir: self.dir, record: self.record, init }),
-            None => Err(Error::Status("no init".into())),
+        match (self.init, self.cgroup) {
+            (Some(init), Some(cgroup)) => Ok(Created { dir: self.dir, record: self.record, cgroup, init }),
+            _ => Err(Error::Status("create has made no init".into())),
         }
     }
 
@@ -191,7 +246,12 @@ impl Attempt {
             init.kill();
         }
         if let Some(cgroup) = &self.cgroup {
+            // Without a pid namespace of its own, a hook of the container's may have left something running.
+            errors.extend(cgroup.kill().err().map(Error::from));
             errors.extend(cgroup.remove().err().map(Error::from));
+        }
+        if self.init.is_some() {
+            errors.extend(run_poststop(&self.record).err());
         }
         errors.extend(self.dir.remove().err().map(Error::from));
         match crate::error::all(errors) {
@@ -201,20 +261,76 @@ impl Attempt {
     }
 }
 
-/// libc's constant of this name overflows its type.
-const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
-
-/// How init gets into its cgroup.
-struct Way {
-    /// The parent places it, and says so.
-    place: bool,
-    /// Namespaces that init unshares only then.
-    late: CloneFlags,
+/// Runs the poststop hooks of a container that is no more.
+pub(crate) fn run_poststop(record: &Record) -> Result<(), Error> {
+    run_recorded(record, skiff_plan::HookKind::Poststop, &record.hooks.poststop, Status::Stopped, None)
 }
 
-impl Default for Way {
-    fn default() -> Self {
-        Self { place: false, late: CloneFlags::empty() }
+/// Runs hooks that the record keeps, in the runtime's namespaces.
+pub(crate) fn run_recorded(
+    record: &Record,
+    kind: skiff_plan::HookKind,
+    due: &[skiff_state::HookRecord],
+    status: Status,
+    pid: Option<u32>,
+) -> Result<(), Error> {
+    if due.is_empty() {
+        return Ok(());
+    }
+    let due = hooks::from_records(kind, due)?;
+    let state = hook_state(record, status, pid).json();
+    let env = hooks::own_environment();
+    Ok(hooks::run(&due, &hooks::Context { state: &state, env: &env, directory: Some(&record.bundle), umask: Some(0o022) })?)
+}
+
+fn hook_state(record: &Record, status: Status, pid: Option<u32>) -> HookState<'_> {
+    HookState {
+        oci_version: &record.oci_version,
+        id: &record.id,
+        status,
+        pid,
+        bundle: &record.bundle,
+        annotations: &record.annotations,
+    }
+}
+
+/// In the child: the parent's death must show as end of file, and an inherited lock would block start for ever.
+pub(crate) fn close_parents(fds: &[BorrowedFd<'_>]) {
+    for fd in fds.iter().map(|fd| fd.as_raw_fd().unsigned_abs()) {
+        let _ = skiff_sys::close_range(fd, fd);
+    }
+}
+
+/// The sources of binds for a container with its own users, whose root may not reach them. Such a tree stays a peer of the
+/// host's until it is made a slave.
+fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd)>, Error> {
+    if plan.namespaces.own() & libc::CLONE_NEWUSER as u64 == 0 {
+        return Ok(Vec::new());
+    }
+    let binds = plan.init_ops.iter().enumerate().filter_map(|(step, op)| match op {
+        InitOp::Mount(mount) => match &mount.kind {
+            MountKind::Bind { source, recursive } => Some((step, mount.index, source, *recursive)),
+            _ => None,
+        },
+        _ => None,
+    });
+    binds
+        .filter_map(|(step, index, source, recursive)| {
+            open_source(index, source, recursive).map(|tree| Some((step, tree?))).transpose()
+        })
+        .collect()
+}
+
+/// `None` where the runtime itself has no say over mounts: then init, in its own user namespace, opens the source.
+fn open_source(index: usize, source: &Path, recursive: bool) -> Result<Option<OwnedFd>, Error> {
+    let act = || format!("mounts[{index}].source: {}", source.display());
+    match mount::open_tree(None, source, recursive) {
+        Err(nix::errno::Errno::EPERM) => Ok(None),
+        other => {
+            let tree = other.act(act)?;
+            mount::set_attributes(tree.as_fd(), 0, 0, libc::MS_SLAVE, true).act(act)?;
+            Ok(Some(tree))
+        }
     }
 }
 
@@ -231,17 +347,13 @@ fn record(request: &Request<'_>) -> Record {
         annotations: plan.annotations.clone(),
         owner_uid: request.facts.euid,
         cgroup: skiff_cgroup::planned(&plan.cgroup),
-        new_pid_namespace: plan.new_namespaces & libc::CLONE_NEWPID as u64 != 0,
+        namespaces: plan.namespaces.own(),
+        new_pid_namespace: plan.namespaces.new & libc::CLONE_NEWPID as u64 != 0,
+        exec: plan.exec_base.text(),
+        hooks: HookRecords {
+            poststart: hooks::to_records(&plan.hooks.poststart),
+            poststop: hooks::to_records(&plan.hooks.poststop),
+        },
         init: None,
     }
-}
-
-fn set_oom_score_adj(pid: u32, score: i32) -> Result<(), Error> {
-    let path = format!("/proc/{pid}/oom_score_adj");
-    let written = std::fs::write(&path, score.to_string());
-    // Lowering takes CAP_SYS_RESOURCE; not when it is the value that init inherited.
-    if written.is_err() && std::fs::read_to_string(&path).is_ok_and(|old| old.trim() == score.to_string()) {
-        return Ok(());
-    }
-    written.act(|| format!("process.oomScoreAdj: set to {score}"))
 }

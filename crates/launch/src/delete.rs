@@ -1,5 +1,6 @@
 //! `delete`: ends what is left of a container and removes every trace. Goes past errors and reports them all. Parent side.
 
+use crate::create::{Created, run_poststop};
 use crate::error::{Act, Error, all};
 use crate::kill::open;
 use crate::status::status;
@@ -30,7 +31,7 @@ pub fn delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
 
 fn try_delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
     let dir = store.open(id)?;
-    let _lock = dir.lock()?;
+    dir.lock()?;
     let record = match status(&dir) {
         Ok((record, status)) => {
             require(id, status, force)?;
@@ -40,7 +41,8 @@ fn try_delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
         Err(Error::State(skiff_state::Error::NoRecord(_))) if force => return Ok(dir.remove()?),
         Err(error) => return Err(error),
     };
-    let cgroup = if claimed_by_another(store, &record) { Cgroup::open(&Default::default()) } else { Cgroup::open(&record.cgroup) };
+    let cgroup =
+        if claimed_by_another(store, &record) { Cgroup::open(&Default::default()) } else { Cgroup::open(&record.cgroup) };
     remove(dir, &record, &cgroup)
 }
 
@@ -52,6 +54,31 @@ fn claimed_by_another(store: &Store, record: &Record) -> bool {
         other.is_ok_and(|other| other.init.is_some() && other.cgroup.dirs.iter().any(|dir| record.cgroup.dirs.contains(dir)))
     };
     record.init.is_none() && store.ids().is_ok_and(|ids| ids.iter().filter(|id| **id != record.id).any(same_cgroup))
+}
+
+impl Created {
+    /// Removes what this process has created, after its init has been reaped. Processes can be left only where they have no
+    /// pid namespace of their own: the kernel ends such a one with its init.
+    pub(crate) fn remove(self) -> Result<(), Error> {
+        if !self.record.new_pid_namespace {
+            self.cgroup.kill()?;
+        }
+        self.cgroup.remove()?;
+        run_poststop(&self.record)?;
+        self.dir.remove()?;
+        // The process ends next, and closes these faster than we could.
+        std::mem::forget((self.cgroup, self.init));
+        Ok(())
+    }
+
+    /// Ends and removes it, for the given reason.
+    pub(crate) fn give_up(self, error: Error) -> Error {
+        self.init.kill();
+        match self.remove() {
+            Ok(()) => error,
+            Err(more) => Error::Several(vec![error, more]),
+        }
+    }
 }
 
 fn require(id: &str, status: Status, force: bool) -> Result<(), Error> {
@@ -67,6 +94,9 @@ fn remove(dir: StateDir, record: &Record, cgroup: &Cgroup) -> Result<(), Error> 
     let mut errors = Vec::new();
     errors.extend(end(record, cgroup).err());
     errors.extend(cgroup.remove().err().map(Error::from));
+    if record.init.is_some() {
+        errors.extend(run_poststop(record).err());
+    }
     if errors.is_empty() {
         errors.extend(dir.remove().err().map(Error::from));
     }

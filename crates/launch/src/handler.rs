@@ -11,8 +11,8 @@ pub(crate) trait Handler {
     /// Gets everything ready that can fail, as the container's user, in its namespaces; a failure fails `create`.
     fn prepare(&mut self, process: &Process) -> Result<(), Fault>;
 
-    /// Becomes the process: takes the start byte out of the FIFO as late as it can and never comes back.
-    fn run(&mut self, process: &Process, fifo: &OwnedFd) -> !;
+    /// Becomes the process: takes the start byte out of the FIFO, if there is one, as late as it can, and never comes back.
+    fn run(&mut self, process: &Process, fifo: Option<&OwnedFd>) -> !;
 }
 
 /// The handler of a plan.

@@ -2,26 +2,45 @@
 
 use crate::Error;
 use crate::error::Act;
-use skiff_plan::HostFacts;
+use skiff_plan::{HostFacts, Needs};
 
-/// Gathers the facts.
+/// Gathers the facts, those included that only some containers need.
 ///
 /// # Errors
 /// `/proc` is not mounted, or `/sys/fs/cgroup` holds something unknown.
-pub fn host_facts() -> Result<HostFacts, Error> {
-    let status = std::fs::read_to_string("/proc/self/status").act(|| "read /proc/self/status".into())?;
+pub fn host_facts(needs: Needs) -> Result<HostFacts, Error> {
+    let status = skiff_sys::read_whole(None, "/proc/self/status").act(|| "read /proc/self/status".into())?;
+    let status = String::from_utf8_lossy(&status);
+    let (uids, gids) = (numbers(&status, "Uid"), numbers(&status, "Gid"));
     Ok(HostFacts {
-        euid: nix::unistd::geteuid().as_raw(),
+        // Real, effective, saved, filesystem.
+        euid: uids.get(1).copied().unwrap_or_else(|| nix::unistd::geteuid().as_raw()),
+        ids: single(&uids).zip(single(&gids)),
+        groups: numbers(&status, "Groups"),
         bounding: mask(&status, "CapBnd"),
         permitted: mask(&status, "CapPrm"),
         ignored_signals: mask(&status, "SigIgn"),
-        cgroup: skiff_cgroup::facts()?,
+        seccomp_flags: if needs.seccomp { skiff_sys::seccomp::flags() } else { 0 },
+        cgroup: skiff_cgroup::facts(needs.controllers)?,
     })
 }
 
+fn value<'a>(status: &'a str, key: &str) -> &'a str {
+    status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap_or_default().trim()
+}
+
+fn numbers(status: &str, key: &str) -> Vec<u32> {
+    value(status, key).split_whitespace().filter_map(|number| number.parse().ok()).collect()
+}
+
+/// The number that all are.
+fn single(numbers: &[u32]) -> Option<u32> {
+    let first = numbers.first()?;
+    numbers.iter().all(|number| number == first).then_some(*first)
+}
+
 fn mask(status: &str, key: &str) -> u64 {
-    let value = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-    value.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+    u64::from_str_radix(value(status, key), 16).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -29,10 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_are_read_by_name() {
-        let status = "Name:\tx\nSigIgn:\t0000000000001000\nCapPrm:\t000001ffffffffff\n";
+    fn values_are_read_by_name() {
+        let status = "Name:\tx\nUid:\t0\t0\t0\t0\nGid:\t5\t5\t6\t5\nGroups:\t1 22 \nSigIgn:\t0000000000001000\nCapPrm:\t000001ffffffffff\n";
         assert_eq!(mask(status, "SigIgn"), 0x1000);
         assert_eq!(mask(status, "CapPrm"), 0x1ff_ffff_ffff);
         assert_eq!(mask(status, "CapBnd"), 0);
+        assert_eq!(numbers(status, "Groups"), [1, 22]);
+        assert_eq!(single(&numbers(status, "Uid")), Some(0));
+        assert_eq!(single(&numbers(status, "Gid")), None);
+        assert_eq!(single(&numbers(status, "Gone")), None);
     }
 }

@@ -32,14 +32,16 @@ impl Handler for Native {
         Ok(())
     }
 
-    fn run(&mut self, process: &Process, fifo: &OwnedFd) -> ! {
+    fn run(&mut self, process: &Process, fifo: Option<&OwnedFd>) -> ! {
+        // Taken as late as can be: a byte that is left tells `start` that we failed.
         let mut byte = [0u8];
-        // An empty read means that somebody else took the byte: then we were not started.
-        if nix::unistd::read(fifo, &mut byte) != Ok(1) {
-            skiff_sys::exit_now(EXEC_FAILED);
+        if let Some(fifo) = fifo {
+            while nix::unistd::read(fifo, &mut byte) != Ok(1) {}
         }
         let Err(errno) = skiff_sys::execve(&self.path, &process.args, &self.env);
-        let _ = nix::unistd::write(fifo, &byte);
+        if let Some(fifo) = fifo {
+            let _ = nix::unistd::write(fifo, &byte);
+        }
         let message = format!("exec {}: {}\n", self.path.to_string_lossy(), errno_text(errno));
         let _ = nix::unistd::write(std::io::stderr(), message.as_bytes());
         skiff_sys::exit_now(EXEC_FAILED)

@@ -1,22 +1,23 @@
 //! The home directory of a user, as the container's own `/etc/passwd` has it. init side, inside the root.
 
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat};
 
-/// Longer files are not read to their end, in bytes: the image decides on the size.
-const LIMIT: u64 = 1 << 20;
+/// The file is not read beyond this, in bytes: the image decides on its size.
+const LIMIT: usize = 1 << 20;
 
 /// The sixth field of the user's line, if there is one.
 pub(crate) fn home(uid: u32) -> Option<String> {
     // The image may have put a FIFO or a device there.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open("/etc/passwd").ok()?;
-    if !file.metadata().ok()?.is_file() {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file = open("/etc/passwd", flags, Mode::empty()).ok()?;
+    let stat = fstat(&file).ok()?;
+    if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
         return None;
     }
-    let mut text = String::new();
-    file.take(LIMIT).read_to_string(&mut text).ok()?;
-    in_passwd(&text, uid)
+    let mut text = vec![0; usize::try_from(stat.st_size).ok()?.min(LIMIT)];
+    let length = nix::unistd::read(&file, &mut text).ok()?;
+    in_passwd(&String::from_utf8_lossy(&text[..length]), uid)
 }
 
 fn in_passwd(text: &str, uid: u32) -> Option<String> {

@@ -2,7 +2,7 @@
 //! the same plan and makes the sentence.
 
 use nix::errno::Errno;
-use skiff_plan::{InitOp, Mount, MountKind, Plan};
+use skiff_plan::{InitOp, Mount, MountKind};
 use skiff_sys::errno_text;
 use std::fmt;
 
@@ -53,12 +53,19 @@ pub(crate) enum Step {
 pub(crate) enum ProcessStep {
     Begin = FIRST_PROCESS_STEP,
     Placed,
+    Join,
+    Clone,
+    MappedRoot,
     LateNamespaces,
     Session,
+    Keyring,
+    Terminal,
     StdioOwner,
     CloseDescriptors,
     Signals,
+    Personality,
     WorkingDirectory,
+    Seccomp,
     BoundingSet,
     Groups,
     Ids,
@@ -72,15 +79,22 @@ pub(crate) enum ProcessStep {
 
 const FIRST_PROCESS_STEP: u16 = 0xff00;
 
-const PROCESS_STEPS: [(ProcessStep, &str); 17] = [
+const PROCESS_STEPS: [(ProcessStep, &str); 24] = [
     (ProcessStep::Begin, "begin init"),
     (ProcessStep::Placed, "wait for the cgroup"),
-    (ProcessStep::LateNamespaces, "unshare the cgroup namespace"),
+    (ProcessStep::Join, "join namespaces"),
+    (ProcessStep::Clone, "clone inside the joined namespaces"),
+    (ProcessStep::MappedRoot, "become root of the user namespace"),
+    (ProcessStep::LateNamespaces, "unshare namespaces"),
     (ProcessStep::Session, "start a session"),
+    (ProcessStep::Keyring, "join a session keyring"),
+    (ProcessStep::Terminal, "process.terminal"),
     (ProcessStep::StdioOwner, "give stdin, stdout and stderr to process.user"),
     (ProcessStep::CloseDescriptors, "close descriptors"),
     (ProcessStep::Signals, "reset signals"),
+    (ProcessStep::Personality, "set linux.personality"),
     (ProcessStep::WorkingDirectory, "change to process.cwd"),
+    (ProcessStep::Seccomp, "load linux.seccomp"),
     (ProcessStep::BoundingSet, "drop from the bounding set"),
     (ProcessStep::Groups, "set process.user.additionalGids"),
     (ProcessStep::Ids, "become process.user"),
@@ -103,13 +117,13 @@ impl Step {
 }
 
 /// The sentence for a failed step.
-pub(crate) fn sentence(plan: &Plan, step: u16, fault: &Fault) -> String {
+pub(crate) fn sentence(ops: &[InitOp], step: u16, fault: &Fault) -> String {
     let why = errno_text(fault.errno);
-    if step == ProcessStep::Command as u16 {
-        // The words that clients match are complete in the argument (`exec: "x": executable file not found in $PATH`).
+    if step == ProcessStep::Command as u16 || matches!(ops.get(usize::from(step)), Some(InitOp::Hooks)) {
+        // These sentences are complete (`exec: "x": executable file not found in $PATH`).
         return fault.argument.clone();
     }
-    let act = match plan.init_ops.get(usize::from(step)) {
+    let act = match ops.get(usize::from(step)) {
         Some(op) => describe(op),
         None => PROCESS_STEPS.iter().find(|(known, _)| *known as u16 == step).map_or("init", |(_, act)| act).to_owned(),
     };
@@ -130,6 +144,8 @@ fn describe(op: &InitOp) -> String {
         InitOp::Device(device) => format!("make device {}", device.path.display()),
         InitOp::Symlink { target, path, .. } => format!("link {} to {}", path.display(), target.to_string_lossy()),
         InitOp::WorkingDirectory(path) => format!("make process.cwd {}", path.display()),
+        InitOp::Hooks => "hooks".into(),
+        InitOp::Console => "process.terminal".into(),
         InitOp::ReadonlyMount(path) => format!("make {} read-only", path.display()),
         InitOp::ReadonlyPath(path) => format!("linux.readonlyPaths: {}", path.display()),
         InitOp::MaskPath(path) => format!("linux.maskedPaths: {}", path.display()),

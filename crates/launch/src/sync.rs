@@ -3,14 +3,19 @@
 //!
 //! | init says | parent answers |
 //! |---|---|
-//! | - | `Placed`: only where init could not be cloned into its cgroup |
+//! | - | `Placed`: only where init cannot begin before the parent has done something to it |
+//! | `Cloned { pid }` + pidfd | -: only from a process in between, which ends then |
+//! | `RootReady` | runs hooks, then `HooksDone` |
+//! | - | `SeccompReady { length }`: compiled meanwhile, at any time before it is needed |
 //! | `Ready` | `LimitYourself` (then init says `Ready` again), or `Committed` |
 //! | `Failed { step, errno, argument }` | - |
 
+use crate::process::Child;
 use crate::steps::Fault;
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
-use std::os::fd::{AsRawFd, OwnedFd};
+use nix::sys::socket::{MsgFlags, send};
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Size of every packet, in bytes.
 const SIZE: usize = 512;
@@ -21,16 +26,24 @@ const HEADER: usize = 10;
 const PLACED: u8 = 1;
 const COMMITTED: u8 = 2;
 const LIMIT_YOURSELF: u8 = 3;
+const HOOKS_DONE: u8 = 4;
+const SECCOMP_READY: u8 = 5;
 const READY: u8 = 0x81;
 const FAILED: u8 = 0x82;
+const CLONED: u8 = 0x83;
+const ROOT_READY: u8 = 0x84;
 
 /// What init says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum FromInit {
     /// Everything that can fail before the handler has succeeded.
     Ready,
     /// A step failed; init ends.
     Failed(Failure),
+    /// Everything is mounted, and the host's root is still there.
+    RootReady,
+    /// The process that was cloned first has cloned the one that is meant, as a child of the parent, and ends.
+    Cloned(Child),
 }
 
 /// What the parent says.
@@ -40,6 +53,10 @@ pub(crate) enum FromParent {
     Placed,
     /// The parent may not set init's resource limits (no CAP_SYS_RESOURCE over another user's process).
     LimitYourself,
+    /// The hooks that were due have succeeded.
+    HooksDone,
+    /// The seccomp program is stored in the shared memory: so many instructions.
+    SeccompReady(u16),
     /// The state is recorded: whatever happens to the parent now, the container exists.
     Committed,
 }
@@ -58,15 +75,17 @@ pub(crate) struct Failure {
 pub(crate) struct Sync(pub OwnedFd);
 
 impl Sync {
-    fn send(&self, packet: &[u8; SIZE]) -> nix::Result<()> {
-        send(self.0.as_raw_fd(), packet, MsgFlags::MSG_NOSIGNAL).map(drop)
+    /// init's side, by write(2): a seccomp profile may be in force that forbids sockets. With its parent gone SIGPIPE ends it,
+    /// as it should.
+    fn write(&self, packet: &[u8; SIZE]) -> nix::Result<()> {
+        nix::unistd::write(&self.0, packet).map(drop)
     }
 
-    /// `None` at end of file: the other side is gone.
+    /// init's side, by read(2). `None` at end of file: the other side is gone.
     fn receive(&self) -> nix::Result<Option<[u8; SIZE]>> {
         let mut packet = [0; SIZE];
         loop {
-            match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            match nix::unistd::read(&self.0, &mut packet) {
                 Err(Errno::EINTR) => {}
                 Ok(SIZE) => return Ok(Some(packet)),
                 Ok(0) | Err(Errno::ECONNRESET) => return Ok(None),
@@ -76,13 +95,32 @@ impl Sync {
         }
     }
 
+    /// The parent's side, with the descriptor that may come along.
+    fn receive_with_fd(&self) -> nix::Result<Option<([u8; SIZE], Option<OwnedFd>)>> {
+        let mut packet = [0; SIZE];
+        loop {
+            match skiff_sys::receive_with_fd(self.0.as_fd(), &mut packet) {
+                Err(Errno::EINTR) => {}
+                Ok((SIZE, fd)) => return Ok(Some((packet, fd))),
+                Ok((0, _)) | Err(Errno::ECONNRESET) => return Ok(None),
+                Ok(_) => return Err(Errno::EPROTO),
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
     pub(crate) fn tell_init(&self, message: FromParent) -> nix::Result<()> {
-        let kind = match message {
+        let mut bytes = packet(match message {
             FromParent::Placed => PLACED,
             FromParent::LimitYourself => LIMIT_YOURSELF,
+            FromParent::HooksDone => HOOKS_DONE,
+            FromParent::SeccompReady(_) => SECCOMP_READY,
             FromParent::Committed => COMMITTED,
-        };
-        self.send(&packet(kind))
+        });
+        if let FromParent::SeccompReady(length) = message {
+            bytes[2..4].copy_from_slice(&length.to_ne_bytes());
+        }
+        send(self.0.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL).map(drop)
     }
 
     pub(crate) fn hear_parent(&self) -> nix::Result<Option<FromParent>> {
@@ -90,13 +128,25 @@ impl Sync {
         match packet[0] {
             PLACED => Ok(Some(FromParent::Placed)),
             LIMIT_YOURSELF => Ok(Some(FromParent::LimitYourself)),
+            HOOKS_DONE => Ok(Some(FromParent::HooksDone)),
+            SECCOMP_READY => Ok(Some(FromParent::SeccompReady(word(&packet, 2)))),
             COMMITTED => Ok(Some(FromParent::Committed)),
             _ => Err(Errno::EPROTO),
         }
     }
 
     pub(crate) fn ready(&self) -> nix::Result<()> {
-        self.send(&packet(READY))
+        self.write(&packet(READY))
+    }
+
+    pub(crate) fn root_ready(&self) -> nix::Result<()> {
+        self.write(&packet(ROOT_READY))
+    }
+
+    pub(crate) fn cloned(&self, child: &Child) -> nix::Result<()> {
+        let mut bytes = packet(CLONED);
+        bytes[4..8].copy_from_slice(&child.pid.as_raw().to_ne_bytes());
+        skiff_sys::send_fd(self.0.as_fd(), child.pidfd.as_fd(), &bytes)
     }
 
     pub(crate) fn failed(&self, step: u16, fault: &Fault) -> nix::Result<()> {
@@ -106,14 +156,16 @@ impl Sync {
         bytes[4..8].copy_from_slice(&(fault.errno as i32).to_ne_bytes());
         bytes[8..10].copy_from_slice(&(text.len() as u16).to_ne_bytes());
         bytes[HEADER..HEADER + text.len()].copy_from_slice(text);
-        self.send(&bytes)
+        self.write(&bytes)
     }
 
     pub(crate) fn hear_init(&self) -> nix::Result<Option<FromInit>> {
-        let Some(packet) = self.receive()? else { return Ok(None) };
-        match packet[0] {
-            READY => Ok(Some(FromInit::Ready)),
-            FAILED => Ok(Some(FromInit::Failed(failure(&packet)))),
+        let Some((packet, fd)) = self.receive_with_fd()? else { return Ok(None) };
+        match (packet[0], fd) {
+            (READY, None) => Ok(Some(FromInit::Ready)),
+            (ROOT_READY, None) => Ok(Some(FromInit::RootReady)),
+            (FAILED, None) => Ok(Some(FromInit::Failed(failure(&packet)))),
+            (CLONED, Some(pidfd)) => Ok(Some(FromInit::Cloned(Child { pid: Pid::from_raw(number(&packet)), pidfd }))),
             _ => Err(Errno::EPROTO),
         }
     }
@@ -125,17 +177,24 @@ fn packet(kind: u8) -> [u8; SIZE] {
     packet
 }
 
+fn word(packet: &[u8; SIZE], at: usize) -> u16 {
+    u16::from_ne_bytes([packet[at], packet[at + 1]])
+}
+
+fn number(packet: &[u8; SIZE]) -> i32 {
+    i32::from_ne_bytes([packet[4], packet[5], packet[6], packet[7]])
+}
+
 fn failure(packet: &[u8; SIZE]) -> Failure {
-    let word = |at: usize| u16::from_ne_bytes([packet[at], packet[at + 1]]);
-    let errno = i32::from_ne_bytes([packet[4], packet[5], packet[6], packet[7]]);
-    let end = HEADER + usize::from(word(8)).min(TEXT);
+    let end = HEADER + usize::from(word(packet, 8)).min(TEXT);
     let argument = String::from_utf8_lossy(&packet[HEADER..end]).into_owned();
-    Failure { step: word(2), fault: Fault { errno: Errno::from_raw(errno), argument } }
+    Failure { step: word(packet, 2), fault: Fault { errno: Errno::from_raw(number(packet)), argument } }
 }
 
 /// A connected pair: the parent's end and init's.
 pub(crate) fn pair() -> nix::Result<(Sync, Sync)> {
-    let (parent, init) = skiff_sys::seqpacket_pair()?;
+    // init's end is the lower number, beside the FIFO's: one call less to close all others.
+    let (init, parent) = skiff_sys::seqpacket_pair()?;
     Ok((Sync(parent), Sync(init)))
 }
 
@@ -147,31 +206,50 @@ mod tests {
     #[test]
     fn every_message_arrives_as_it_was_sent() {
         let (parent, init) = pair().unwrap();
-        for message in [FromParent::Placed, FromParent::LimitYourself, FromParent::Committed] {
+        let all = [
+            FromParent::Placed,
+            FromParent::LimitYourself,
+            FromParent::HooksDone,
+            FromParent::SeccompReady(4096),
+            FromParent::Committed,
+        ];
+        for message in all {
             parent.tell_init(message).unwrap();
             assert_eq!(init.hear_parent().unwrap(), Some(message));
         }
         init.ready().unwrap();
-        assert_eq!(parent.hear_init().unwrap(), Some(FromInit::Ready));
+        assert!(matches!(parent.hear_init().unwrap(), Some(FromInit::Ready)));
         let fault = Fault { errno: Errno::ENOENT, argument: "x".repeat(600) };
         init.failed(7, &fault).unwrap();
         let cut = Fault { argument: "x".repeat(TEXT), ..fault };
-        assert_eq!(parent.hear_init().unwrap(), Some(FromInit::Failed(Failure { step: 7, fault: cut })));
+        let Some(FromInit::Failed(failure)) = parent.hear_init().unwrap() else { panic!("not a failure") };
+        assert_eq!(failure, Failure { step: 7, fault: cut });
+    }
+
+    #[test]
+    fn a_cloned_process_arrives_with_its_descriptor() {
+        let (parent, init) = pair().unwrap();
+        let me = std::process::id();
+        let child = Child { pid: Pid::from_raw(me as i32), pidfd: skiff_sys::pidfd_open(me).unwrap() };
+        init.cloned(&child).unwrap();
+        let Some(FromInit::Cloned(heard)) = parent.hear_init().unwrap() else { panic!("not a child") };
+        assert_eq!(heard.pid, child.pid);
+        skiff_sys::pidfd_send_signal(heard.pidfd.as_fd(), 0).unwrap();
     }
 
     #[test]
     fn a_gone_side_is_the_end_and_not_an_error() {
         let (parent, init) = pair().unwrap();
         drop(init);
-        assert_eq!(parent.hear_init().unwrap(), None);
+        assert!(parent.hear_init().unwrap().is_none());
     }
 
     #[test]
     fn a_strange_packet_is_a_protocol_error() {
         let (parent, init) = pair().unwrap();
-        init.send(&packet(77)).unwrap();
-        assert_eq!(parent.hear_init(), Err(Errno::EPROTO));
+        init.write(&packet(77)).unwrap();
+        assert_eq!(parent.hear_init().unwrap_err(), Errno::EPROTO);
         nix::unistd::write(&init.0, b"short").unwrap();
-        assert_eq!(parent.hear_init(), Err(Errno::EPROTO));
+        assert_eq!(parent.hear_init().unwrap_err(), Errno::EPROTO);
     }
 }

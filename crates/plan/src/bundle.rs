@@ -1,11 +1,13 @@
 //! Reading a bundle: config.json, once, and where its root filesystem lies. Parent side.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use oci_spec::runtime::Spec;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
-use crate::Error;
+use oci_spec::runtime::{LinuxResources, LinuxResourcesBuilder, Spec};
+
 use crate::repair;
+use crate::{Error, Needs};
 
 /// A bundle as it was read: the specification, and the paths that it is relative to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +32,29 @@ impl Bundle {
     pub fn open(path: &Path, config: &str) -> Result<Bundle, Error> {
         let path = canonical("open bundle", path)?;
         let file = path.join(config);
-        let json = std::fs::read(&file).map_err(|source| Error::Io { act: "read", path: file.clone(), source })?;
+        let json = skiff_sys::read_whole(None, &file).map_err(|errno| Error::Io {
+            act: "read",
+            path: file.clone(),
+            source: errno.into(),
+        })?;
         let mut bundle = Bundle::parse(path, &file, &json)?;
         bundle.rootfs = find_rootfs(&bundle)?;
         Ok(bundle)
+    }
+
+    /// What must be known of the host to resolve it.
+    pub fn needs(&self) -> Needs {
+        let seccomp = self.spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
+        Needs { controllers: self.has_limits(), seccomp }
+    }
+
+    /// `linux.resources` says more than which devices are allowed.
+    fn has_limits(&self) -> bool {
+        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        resources.is_some_and(|resources| {
+            let only_devices = LinuxResourcesBuilder::default().devices(resources.devices().clone().unwrap_or_default()).build();
+            only_devices.is_ok_and(|only| *resources != only && *resources != LinuxResources::default())
+        })
     }
 
     /// The text `json` of `file` as a bundle at `path`, without a look at the root filesystem.
@@ -47,13 +68,28 @@ fn canonical(act: &'static str, path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|source| Error::Io { act, path: path.to_owned(), source })
 }
 
+/// The last name of `root.path` may not be a symbolic link: it would lead wherever whoever owns the bundle wants, after we looked.
 fn find_rootfs(bundle: &Bundle) -> Result<PathBuf, Error> {
     let Some(root) = bundle.spec.root() else { return Ok(PathBuf::new()) };
     if root.path().as_os_str().is_empty() {
         return Err(Error::invalid("root.path", "is empty"));
     }
-    let rootfs = canonical("open root filesystem", &bundle.path.join(root.path()))?;
-    if rootfs.is_dir() { Ok(rootfs) } else { Err(Error::invalid("root.path", "is not a directory")) }
+    let path: PathBuf = bundle.path.join(root.path()).components().collect();
+    if !path.components().any(|part| part == Component::ParentDir) && is_directory_without_links(&path) {
+        return Ok(path);
+    }
+    if path.is_symlink() {
+        return Err(Error::invalid("root.path", format!("{} is a symbolic link", path.display())));
+    }
+    let rootfs = canonical("open root filesystem", &path)?;
+    if rootfs.is_dir() { Ok(rootfs) } else { Err(Error::invalid("root.path", format!("{} is not a directory", path.display()))) }
+}
+
+/// One look-up by the kernel tells what `canonicalize` asks name by name.
+fn is_directory_without_links(path: &Path) -> bool {
+    let how =
+        OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    openat2(nix::fcntl::AT_FDCWD, path, how).is_ok()
 }
 
 fn parse_spec(file: &Path, json: &[u8]) -> Result<(Spec, Vec<String>), Error> {
@@ -207,11 +243,13 @@ mod tests {
             (r#"{"path":"rootfs"}"#, Ok(dir.join("real/rootfs"))),
             (r#"{"path":"./rootfs/"}"#, Ok(dir.join("real/rootfs"))),
             (r#"{"path":""}"#, Err("config.json: root.path: is empty".to_owned())),
-            (r#"{"path":"config.json"}"#, Err("config.json: root.path: is not a directory".to_owned())),
             (
-                r#"{"path":"gone"}"#,
-                Err(format!("open root filesystem {}/real/gone: No such file or directory (os error 2)", dir.display())),
+                r#"{"path":"config.json"}"#,
+                Err(format!("config.json: root.path: {}/real/config.json is not a directory", dir.display())),
             ),
+            (r#"{"path":"../link/rootfs"}"#, Ok(dir.join("real/rootfs"))),
+            (r#"{"path":"../link"}"#, Err(format!("config.json: root.path: {}/real/../link is a symbolic link", dir.display()))),
+            (r#"{"path":"gone"}"#, Err(format!("open root filesystem {}/real/gone: no such file or directory", dir.display()))),
         ] {
             std::fs::write(dir.join("real/config.json"), format!(r#"{{"ociVersion":"1.0.0","root":{root}}}"#)).unwrap();
             let found = Bundle::open(&link, "config.json").map(|bundle| bundle.rootfs).map_err(|error| error.to_string());

@@ -20,6 +20,9 @@ const CHECKS: &[Check] = &[
     rlimits,
     oom_score_adj,
     root_there,
+    namespace_paths,
+    id_maps,
+    time_offsets,
     hostname,
     domainname,
     mount_destinations,
@@ -38,6 +41,16 @@ const CHECKS: &[Check] = &[
 pub(crate) fn run(bundle: &Bundle) -> Result<(), Error> {
     CHECKS.iter().try_for_each(|check| check(&bundle.spec))?;
     if bundle.rootfs == Path::new("/") { Err(Error::invalid("root.path", "is the root of the host")) } else { Ok(()) }
+}
+
+/// The checks that a process alone must pass.
+const OF_PROCESS: &[Check] = &[user, args, env, cwd, rlimits, oom_score_adj];
+
+/// Is this a valid process? For exec.
+pub(crate) fn process(process: &Process) -> Result<(), Error> {
+    let mut spec = Spec::default();
+    spec.set_process(Some(process.clone()));
+    OF_PROCESS.iter().try_for_each(|check| check(&spec))
 }
 
 fn ensure(valid: bool, field: impl Into<String>, why: impl Into<String>) -> Result<(), Error> {
@@ -210,6 +223,48 @@ fn unique_namespaces(spec: &Spec) -> Result<(), Error> {
 /// Without one every mount would be made on the host.
 fn mount_namespace(spec: &Spec) -> Result<(), Error> {
     ensure(namespaces::has(spec, LinuxNamespaceType::Mount), "linux.namespaces", "a mount namespace is required")
+}
+
+fn namespace_paths(spec: &Spec) -> Result<(), Error> {
+    namespaces::listed(spec).iter().enumerate().try_for_each(|(index, namespace)| {
+        let Some(path) = namespaces::joined(namespace) else { return Ok(()) };
+        let plain = path.is_absolute() && !path.as_os_str().as_bytes().contains(&0);
+        ensure(plain, format!("linux.namespaces[{index}].path"), format!("`{}` is not an absolute path", path.display()))
+    })
+}
+
+/// A new user namespace without maps has no user that could set it up.
+fn id_maps(spec: &Spec) -> Result<(), Error> {
+    let Some(linux) = spec.linux() else { return Ok(()) };
+    let new = namespaces::is_new(spec, LinuxNamespaceType::User);
+    for (field, entries) in [("linux.uidMappings", linux.uid_mappings()), ("linux.gidMappings", linux.gid_mappings())] {
+        let entries = entries.as_deref().unwrap_or_default();
+        ensure(!new || !entries.is_empty(), field, "is empty, though there is a new user namespace")?;
+        let has_user = namespaces::has(spec, LinuxNamespaceType::User);
+        ensure(has_user || entries.is_empty(), field, "needs a user namespace")?;
+        for (index, entry) in entries.iter().enumerate() {
+            let fits = |first: u32| entry.size() > 0 && first.checked_add(entry.size() - 1).is_some_and(|last| last < u32::MAX);
+            ensure(entry.size() > 0, format!("{field}[{index}].size"), "is 0")?;
+            ensure(fits(entry.container_id()), format!("{field}[{index}].containerID"), "the range ends above the largest id")?;
+            ensure(fits(entry.host_id()), format!("{field}[{index}].hostID"), "the range ends above the largest id")?;
+        }
+    }
+    Ok(())
+}
+
+fn time_offsets(spec: &Spec) -> Result<(), Error> {
+    let offsets = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref());
+    for (clock, _) in offsets.into_iter().flatten() {
+        let known = ["monotonic", "boottime"].contains(&clock.as_str());
+        ensure(
+            known,
+            "linux.timeOffsets",
+            format!("`{clock}` is no clock of a time namespace: only monotonic and boottime are"),
+        )?;
+        let new = namespaces::is_new(spec, LinuxNamespaceType::Time);
+        ensure(new, "linux.timeOffsets", "needs a new time namespace")?;
+    }
+    Ok(())
 }
 
 fn masked_paths(spec: &Spec) -> Result<(), Error> {

@@ -54,7 +54,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Io { act, path, source } => write!(f, "{act} {}: {source}", path.display()),
+            Error::Io { act, path, source } => write!(f, "{act} {}: {}", path.display(), reason(source)),
             Error::Parse { path, field, source } if field.is_empty() => write!(f, "parse {}: {source}", path.display()),
             Error::Parse { path, field, source } => write!(f, "parse {}: {field}: {source}", path.display()),
             Error::Invalid { field, why } => write!(f, "config.json: {field}: {why}"),
@@ -68,4 +68,9 @@ impl std::error::Error for Error {
         // The text of the cause is part of ours already; returning it here would print it twice.
         None
     }
+}
+
+/// The kernel's answer in the words that clients match, without Rust's `(os error N)`.
+fn reason(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |number| skiff_sys::errno_text(nix::errno::Errno::from_raw(number)))
 }

@@ -12,8 +12,14 @@ pub struct HostFacts {
     pub bounding: u64,
     /// Capabilities that the runtime has (its permitted set), as a bit mask.
     pub permitted: u64,
+    /// User and group of the runtime, where real, effective, saved and filesystem ids are all the same.
+    pub ids: Option<(u32, u32)>,
+    /// Supplementary groups of the runtime.
+    pub groups: Vec<u32>,
     /// Signals that the caller left ignored, bit n-1 for signal n (`SigIgn` of proc(5)).
     pub ignored_signals: u64,
+    /// `SECCOMP_FILTER_FLAG_*` that the kernel has; 0 where nobody asked, see [`crate::Bundle::needs`].
+    pub seccomp_flags: u32,
     /// The control groups.
     pub cgroup: CgroupFacts,
 }
@@ -27,7 +33,7 @@ pub enum CgroupFacts {
     V2 {
         /// Mount point.
         mount: PathBuf,
-        /// `cgroup.controllers` at the mount point.
+        /// `cgroup.controllers` at the mount point; empty where nobody asked, see [`crate::Bundle::needs`].
         controllers: Vec<String>,
         /// The runtime's own cgroup, relative to the mount point, without a leading slash.
         own: PathBuf,
@@ -45,4 +51,13 @@ pub struct Hierarchy {
     pub controllers: String,
     /// The runtime's own cgroup, relative to the mount point, without a leading slash.
     pub own: PathBuf,
+}
+
+/// What a bundle makes it necessary to know of the host, beyond what is always gathered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The cgroup controllers: the container shall be limited.
+    pub controllers: bool,
+    /// What the kernel's seccomp can do: there is a profile.
+    pub seccomp: bool,
 }

@@ -9,7 +9,16 @@ use crate::{Bundle, CgroupFacts, CgroupManager, Hierarchy, HostFacts, Options};
 pub(crate) fn facts() -> HostFacts {
     let controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"].map(str::to_owned).to_vec();
     let cgroup = CgroupFacts::V2 { mount: "/sys/fs/cgroup".into(), controllers, own: "user.slice".into() };
-    HostFacts { euid: 0, bounding: (1 << 41) - 1, permitted: (1 << 41) - 1, ignored_signals: 0, cgroup }
+    HostFacts {
+        euid: 0,
+        ids: Some((0, 0)),
+        groups: Vec::new(),
+        bounding: (1 << 41) - 1,
+        permitted: (1 << 41) - 1,
+        ignored_signals: 0,
+        seccomp_flags: 0,
+        cgroup,
+    }
 }
 
 /// A hybrid host; `cpu` and `cpuacct` are mounted together.

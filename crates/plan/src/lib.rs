@@ -9,8 +9,10 @@ mod cgroup_mount;
 mod checks;
 mod devices;
 mod error;
+mod exec;
 mod facts;
 mod handler;
+mod hooks;
 mod mount_options;
 mod mounts;
 mod namespaces;
@@ -20,6 +22,7 @@ mod process;
 mod repair;
 mod resolve;
 mod resources;
+mod seccomp;
 mod sysctl;
 mod unsupported;
 
@@ -29,8 +32,15 @@ mod fixtures;
 pub use bundle::Bundle;
 pub use capabilities::capability_names;
 pub use error::Error;
-pub use facts::{CgroupFacts, Hierarchy, HostFacts};
+pub use exec::ExecBase;
+pub use facts::{CgroupFacts, Hierarchy, HostFacts, Needs};
+pub use hooks::{Hook, HookKind, Hooks};
 pub use mount_options::mount_option_names;
 pub use options::{CgroupManager, Options};
 pub use plan::*;
 pub use resolve::resolve;
+pub(crate) use resolve::resolve_exec;
+pub use seccomp::{
+    SECCOMP_ACTIONS, Seccomp, SeccompAction, SeccompCondition, SeccompOperator, SeccompOutcome, SeccompRange, SeccompRule,
+    SeccompTable, seccomp,
+};

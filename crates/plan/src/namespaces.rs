@@ -1,6 +1,8 @@
 //! Which namespaces the container gets. Parent side.
 
-use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespace, LinuxNamespaceType, LinuxTimeOffset, Spec};
+
+use crate::{Error, IdMap, IdMaps, JoinNamespace, Namespaces};
 
 /// The namespaces that `spec` lists.
 pub(crate) fn listed(spec: &Spec) -> &[LinuxNamespace] {
@@ -54,6 +56,43 @@ fn clone_flag(kind: LinuxNamespaceType) -> u64 {
         LinuxNamespaceType::Time => libc::CLONE_NEWTIME,
     };
     u64::from(flag.unsigned_abs())
+}
+
+/// All decisions about namespaces.
+pub(crate) fn resolve(spec: &Spec) -> Result<Namespaces, Error> {
+    let mut join: Vec<JoinNamespace> = listed(spec).iter().enumerate().filter_map(join_entry).collect();
+    // What belongs to a user namespace can be entered only from inside it.
+    join.sort_by_key(|join| join.flag != clone_flag(LinuxNamespaceType::User));
+    let linux = spec.linux().as_ref();
+    let maps = match is_new(spec, LinuxNamespaceType::User) {
+        true => IdMaps {
+            uids: maps(linux.and_then(|linux| linux.uid_mappings().as_deref())),
+            gids: maps(linux.and_then(|linux| linux.gid_mappings().as_deref())),
+        },
+        // Those of a joined namespace are what they are.
+        false => IdMaps::default(),
+    };
+    Ok(Namespaces { new: clone_flags(spec), join, maps, time_offsets: time_offsets(spec) })
+}
+
+fn join_entry((index, namespace): (usize, &LinuxNamespace)) -> Option<JoinNamespace> {
+    let path = joined(namespace)?.to_owned();
+    Some(JoinNamespace { index, flag: clone_flag(namespace.typ()), path })
+}
+
+fn maps(entries: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
+    let map = |entry: &LinuxIdMapping| IdMap { container: entry.container_id(), host: entry.host_id(), size: entry.size() };
+    entries.unwrap_or_default().iter().map(map).collect()
+}
+
+fn time_offsets(spec: &Spec) -> Vec<String> {
+    let offsets = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref());
+    let line = |(clock, offset): (&String, &LinuxTimeOffset)| {
+        format!("{clock} {} {}", offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0))
+    };
+    let mut lines: Vec<String> = offsets.into_iter().flatten().map(line).collect();
+    lines.sort_unstable();
+    lines
 }
 
 #[cfg(test)]

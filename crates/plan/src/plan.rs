@@ -2,6 +2,7 @@
 //! same memory through copy-on-write and only executes it. Nothing here is optional in the sense of "undecided":
 //! an `Option` means that the step is not wanted.
 
+use crate::{ExecBase, Hooks, Seccomp};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -17,18 +18,93 @@ pub struct Plan {
     pub rootfs: PathBuf,
     /// `annotations`, unchanged.
     pub annotations: BTreeMap<String, String>,
-    /// `CLONE_NEW*` flags of the namespaces that the container gets for itself.
-    pub new_namespaces: u64,
+    /// Which namespaces it has.
+    pub namespaces: Namespaces,
     /// What init does, in order, from the new namespaces to the entered root.
     pub init_ops: Vec<InitOp>,
     /// The process that the handler starts.
     pub process: Process,
+    /// What later processes start from.
+    pub exec_base: ExecBase,
+    /// Programs to run at fixed moments.
+    pub hooks: Hooks,
     /// Where the container is accounted and what it may use.
     pub cgroup: CgroupPlan,
     /// Who runs the process.
     pub handler: HandlerKind,
     /// What was ignored though asked for (an unknown capability, say): for the log, never for stderr.
     pub warnings: Vec<String>,
+}
+
+/// The namespaces of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// `CLONE_NEW*` flags of those that it gets for itself.
+    pub new: u64,
+    /// Those that it shares with something else, the user namespace first.
+    pub join: Vec<JoinNamespace>,
+    /// Ids of a new user namespace; empty without one.
+    pub maps: IdMaps,
+    /// Lines for `/proc/PID/timens_offsets` of a new time namespace, time_namespaces(7).
+    pub time_offsets: Vec<String>,
+}
+
+impl Namespaces {
+    /// Every kind that is not the runtime's own, as `CLONE_NEW*` flags.
+    #[must_use]
+    pub fn own(&self) -> u64 {
+        self.join.iter().fold(self.new, |flags, join| flags | join.flag)
+    }
+
+    /// `CLONE_NEWUSER` is among the new ones.
+    #[must_use]
+    pub fn new_user(&self) -> bool {
+        self.new & libc::CLONE_NEWUSER as u64 != 0
+    }
+
+    /// The user namespace is one that exists.
+    #[must_use]
+    pub fn joins_user(&self) -> bool {
+        self.join.iter().any(|join| join.flag == libc::CLONE_NEWUSER as u64)
+    }
+}
+
+/// A namespace that exists, to be entered by setns(2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinNamespace {
+    /// Its place in config.json (`linux.namespaces[index].path`), for error messages.
+    pub index: usize,
+    /// Its `CLONE_NEW*` flag.
+    pub flag: u64,
+    /// Its file on the host, absolute.
+    pub path: PathBuf,
+}
+
+/// Id maps of a user namespace, user_namespaces(7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdMaps {
+    /// User ids.
+    pub uids: Vec<IdMap>,
+    /// Group ids.
+    pub gids: Vec<IdMap>,
+}
+
+/// One line of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdMap {
+    /// First id inside.
+    pub container: u32,
+    /// First id outside.
+    pub host: u32,
+    /// How many.
+    pub size: u32,
+}
+
+/// The terminal of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    /// `consoleSize`, rows and columns; `None` leaves it 0 by 0 for the client to set.
+    pub size: Option<(u16, u16)>,
 }
 
 /// Who runs the container's process.
@@ -71,6 +147,10 @@ pub enum InitOp {
     },
     /// Make `process.cwd` where it is missing, as runc does.
     WorkingDirectory(PathBuf),
+    /// Everything is mounted and the host's root is still there: prestart and createRuntime hooks, then the createContainer hooks.
+    Hooks,
+    /// Make the process' terminal, and bind it on `/dev/console`.
+    Console,
     /// Turn a mount read-only that had to stay writable until here (tmpfs and `/dev` with `ro`).
     ReadonlyMount(PathBuf),
     /// Bind the path onto itself, read-only; absent paths are skipped.
@@ -202,6 +282,12 @@ pub struct Process {
     pub no_new_privileges: bool,
     /// Written by the parent; `None` leaves the inherited value.
     pub oom_score_adj: Option<i32>,
+    /// It gets a terminal of its own as stdin, stdout and stderr.
+    pub terminal: Option<Terminal>,
+    /// For personality(2).
+    pub personality: Option<u32>,
+    /// What its system calls do.
+    pub seccomp: Option<Seccomp>,
 }
 
 /// One resource limit, in the units of setrlimit(2); `u64::MAX` is `RLIM_INFINITY`.

@@ -4,12 +4,17 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
-use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process as Spec};
+use oci_spec::runtime::{LinuxPersonality, LinuxPersonalityDomain, LinuxSeccomp, PosixRlimit, PosixRlimitType, Process as Spec};
 
-use crate::{Error, HostFacts, Process, Rlimit, capabilities};
+use crate::{Error, HostFacts, Process, Rlimit, Terminal, capabilities};
 
 /// Resolves `process`; what is not granted goes to `warnings`. The values are checked already ([`crate::checks`]).
-pub(crate) fn resolve(process: &Spec, facts: &HostFacts, warnings: &mut Vec<String>) -> Result<Process, Error> {
+pub(crate) fn resolve(
+    process: &Spec,
+    linux: &Linux<'_>,
+    facts: &HostFacts,
+    warnings: &mut Vec<String>,
+) -> Result<Process, Error> {
     let user = process.user();
     Ok(Process {
         args: strings("process.args", process.args().as_deref().unwrap_or_default())?,
@@ -20,10 +25,51 @@ pub(crate) fn resolve(process: &Spec, facts: &HostFacts, warnings: &mut Vec<Stri
         groups: user.additional_gids().clone().unwrap_or_default(),
         umask: user.umask().unwrap_or(0o022) & 0o777,
         rlimits: process.rlimits().iter().flatten().map(rlimit).collect(),
-        capabilities: capabilities::resolve(process.capabilities().as_ref(), facts, warnings),
+        capabilities: capabilities::resolve(process.capabilities().as_ref(), &grantable(linux, facts), warnings),
         no_new_privileges: process.no_new_privileges() == Some(true),
         oom_score_adj: process.oom_score_adj(),
+        terminal: terminal(process)?,
+        personality: linux.personality.map(|personality| persona(personality.domain())),
+        seccomp: linux.seccomp.map(|profile| crate::seccomp(profile, facts.seccomp_flags)).transpose()?,
     })
+}
+
+/// What a process takes from `linux` of config.json.
+pub(crate) struct Linux<'a> {
+    pub(crate) seccomp: Option<&'a LinuxSeccomp>,
+    pub(crate) personality: Option<&'a LinuxPersonality>,
+    /// The container does not live in the runtime's user namespace.
+    pub(crate) user_namespace: bool,
+}
+
+/// Whoever enters a user namespace has every capability there, whatever the runtime has outside.
+fn grantable(linux: &Linux<'_>, facts: &HostFacts) -> HostFacts {
+    let mut facts = facts.clone();
+    if linux.user_namespace {
+        let all = (1 << crate::capability_names().len()) - 1;
+        (facts.bounding, facts.permitted) = (all, all);
+    }
+    facts
+}
+
+/// Rows and columns beyond what a terminal can have are refused, not cut.
+fn terminal(process: &Spec) -> Result<Option<Terminal>, Error> {
+    if process.terminal() != Some(true) {
+        return Ok(None);
+    }
+    let Some(size) = process.console_size() else { return Ok(Some(Terminal { size: None })) };
+    let cells = |name: &str, value: u64| {
+        u16::try_from(value).map_err(|_| Error::invalid(format!("process.consoleSize.{name}"), format!("{value} is above 65535")))
+    };
+    Ok(Some(Terminal { size: Some((cells("height", size.height())?, cells("width", size.width())?)) }))
+}
+
+/// sys/personality.h
+fn persona(domain: LinuxPersonalityDomain) -> u32 {
+    match domain {
+        LinuxPersonalityDomain::PerLinux => 0,
+        LinuxPersonalityDomain::PerLinux32 => 8,
+    }
 }
 
 fn strings(field: &str, texts: &[String]) -> Result<Vec<CString>, Error> {
@@ -85,7 +131,8 @@ mod tests {
 
     fn resolved(json: &str) -> Process {
         let process: Spec = serde_json::from_str(json).unwrap();
-        resolve(&process, &fixtures::facts(), &mut Vec::new()).unwrap()
+        let linux = Linux { seccomp: None, personality: None, user_namespace: false };
+        resolve(&process, &linux, &fixtures::facts(), &mut Vec::new()).unwrap()
     }
 
     #[test]
@@ -105,6 +152,9 @@ mod tests {
                 capabilities: Default::default(),
                 no_new_privileges: false,
                 oom_score_adj: None,
+                terminal: None,
+                personality: None,
+                seccomp: None,
             }
         );
     }

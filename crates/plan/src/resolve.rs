@@ -4,11 +4,11 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
 use libc::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, LinuxPersonality, LinuxSeccomp, Process, Spec};
 
 use crate::mounts::{self, Mounts};
-use crate::{Bundle, Error, HostFacts, InitOp, Options, Plan};
-use crate::{checks, devices, handler, namespaces, process, resources, sysctl, unsupported};
+use crate::{Bundle, Error, ExecBase, Hooks, HostFacts, InitOp, Options, Plan};
+use crate::{checks, devices, handler, hooks, namespaces, process, resources, sysctl, unsupported};
 
 /// Decides everything about the container of `bundle` on the host of `facts`.
 ///
@@ -27,18 +27,47 @@ pub fn resolve(bundle: &Bundle, facts: &HostFacts, options: &Options) -> Result<
     let mut warnings = bundle.warnings.clone();
     warnings.extend_from_slice(&mounts.warnings);
     warnings.extend(ignored(spec));
+    let namespaces = namespaces::resolve(spec)?;
+    let hooks = hooks::hooks(spec)?;
+    let linux = process::Linux {
+        seccomp: spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()),
+        personality: spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()),
+        user_namespace: namespaces.own() & libc::CLONE_NEWUSER as u64 != 0,
+    };
     Ok(Plan {
         oci_version: spec.version().clone(),
         bundle: bundle.path.clone(),
         rootfs: bundle.rootfs.clone(),
         annotations: spec.annotations().clone().into_iter().flatten().collect(),
-        new_namespaces: namespaces::clone_flags(spec),
-        process: process::resolve(asked, facts, &mut warnings)?,
-        init_ops: init_ops(bundle, options, mounts)?,
+        process: process::resolve(asked, &linux, facts, &mut warnings)?,
+        init_ops: init_ops(bundle, options, mounts, &hooks)?,
+        namespaces,
+        hooks,
+        exec_base: ExecBase::of(spec),
         cgroup,
         handler,
         warnings,
     })
+}
+
+/// Decides about a further process of a container: `process` is complete, defaults included, and `seccomp` is the container's.
+/// `user_namespace`: the container has one. The second value is for the log.
+///
+/// # Errors
+/// As [`resolve`], for the fields of `process`.
+pub(crate) fn resolve_exec(
+    process: &Process,
+    seccomp: Option<&LinuxSeccomp>,
+    personality: Option<&LinuxPersonality>,
+    user_namespace: bool,
+    facts: &HostFacts,
+) -> Result<(crate::Process, Vec<String>), Error> {
+    checks::process(process)?;
+    unsupported::process(process)?;
+    let mut warnings = Vec::new();
+    let linux = process::Linux { seccomp, personality, user_namespace };
+    let process = process::resolve(process, &linux, facts, &mut warnings)?;
+    Ok((process, warnings))
 }
 
 /// Fields that are understood, have no effect with any runtime, and deserve a word in the log.
@@ -49,7 +78,7 @@ fn ignored(spec: &Spec) -> Option<String> {
 
 /// The order matters: links and mount points need what they lie on writable, masks are made while the host's `/dev/null`
 /// is still in reach, so that the image has no say (CVE-2025-31133), and the root is entered last.
-fn init_ops(bundle: &Bundle, options: &Options, mounts: Mounts) -> Result<Vec<InitOp>, Error> {
+fn init_ops(bundle: &Bundle, options: &Options, mounts: Mounts, hooks: &Hooks) -> Result<Vec<InitOp>, Error> {
     let spec = &bundle.spec;
     let root = root_propagation(spec)?;
     if options.no_pivot && root.is_private {
@@ -62,6 +91,10 @@ fn init_ops(bundle: &Bundle, options: &Options, mounts: Mounts) -> Result<Vec<In
     ops.extend(mounts.ops);
     ops.extend(devices::resolve(spec)?);
     ops.extend(working_directory(spec));
+    let due = [&hooks.prestart, &hooks.create_runtime, &hooks.create_container];
+    ops.extend(due.iter().any(|hooks| !hooks.is_empty()).then_some(InitOp::Hooks));
+    let terminal = spec.process().as_ref().is_some_and(|process| process.terminal() == Some(true));
+    ops.extend(terminal.then_some(InitOp::Console));
     ops.extend(mounts.readonly_later);
     ops.extend(restricted(spec));
     let readonly = spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true));

@@ -1,8 +1,8 @@
 //! What config.json may ask for and this version cannot do yet: refused by name, never skipped. Parent side.
 
-use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, LinuxPersonalityDomain, Process, Spec};
+use oci_spec::runtime::{Linux, Process, Spec};
 
-use crate::{Error, mounts, namespaces};
+use crate::{Error, mounts};
 
 /// Refuses the first field of `spec` that cannot be honoured.
 pub(crate) fn check(spec: &Spec) -> Result<(), Error> {
@@ -10,11 +10,14 @@ pub(crate) fn check(spec: &Spec) -> Result<(), Error> {
         .process()
         .as_ref()
         .and_then(in_process)
-        .or_else(|| in_hooks(spec))
         .or_else(|| in_mounts(spec))
-        .or_else(|| in_namespaces(spec))
         .or_else(|| spec.linux().as_ref().and_then(in_linux));
     first.map_or(Ok(()), |field| Err(Error::unsupported(field)))
+}
+
+/// The first such field of a process, for exec.
+pub(crate) fn process(process: &Process) -> Result<(), Error> {
+    in_process(process).map_or(Ok(()), |field| Err(Error::unsupported(field)))
 }
 
 fn first<'a>(asked: &[(&'a str, bool)]) -> Option<&'a str> {
@@ -23,7 +26,6 @@ fn first<'a>(asked: &[(&'a str, bool)]) -> Option<&'a str> {
 
 fn in_process(process: &Process) -> Option<String> {
     let asked = [
-        ("process.terminal", process.terminal() == Some(true)),
         ("process.apparmorProfile", is_set(process.apparmor_profile())),
         ("process.selinuxLabel", is_set(process.selinux_label())),
         ("process.ioPriority", process.io_priority().is_some()),
@@ -40,20 +42,6 @@ fn any<T>(list: &Option<Vec<T>>) -> bool {
     list.as_ref().is_some_and(|list| !list.is_empty())
 }
 
-#[allow(deprecated)] // the specification deprecates prestart hooks; docker and nvidia still use them
-fn in_hooks(spec: &Spec) -> Option<String> {
-    let hooks = spec.hooks().as_ref()?;
-    let asked = [
-        ("hooks.prestart", any(hooks.prestart())),
-        ("hooks.createRuntime", any(hooks.create_runtime())),
-        ("hooks.createContainer", any(hooks.create_container())),
-        ("hooks.startContainer", any(hooks.start_container())),
-        ("hooks.poststart", any(hooks.poststart())),
-        ("hooks.poststop", any(hooks.poststop())),
-    ];
-    first(&asked).map(str::to_owned)
-}
-
 /// `idmap` and `ridmap` are refused where options are read.
 fn in_mounts(spec: &Spec) -> Option<String> {
     mounts::entries(spec).iter().enumerate().find_map(|(index, mount)| {
@@ -64,30 +52,12 @@ fn in_mounts(spec: &Spec) -> Option<String> {
     })
 }
 
-fn in_namespaces(spec: &Spec) -> Option<String> {
-    namespaces::listed(spec).iter().enumerate().find_map(|(index, namespace)| {
-        let kind = namespace.typ();
-        if namespaces::joined(namespace).is_some() {
-            return Some(format!("linux.namespaces[{index}].path"));
-        }
-        let later = matches!(kind, LinuxNamespaceType::User | LinuxNamespaceType::Time);
-        later.then(|| format!("linux.namespaces[{index}].type: {}", namespaces::name(kind)))
-    })
-}
-
 fn in_linux(linux: &Linux) -> Option<String> {
-    let mappings = |list: &Option<Vec<LinuxIdMapping>>| any(list);
-    let linux32 = linux.personality().as_ref().is_some_and(|found| found.domain() == LinuxPersonalityDomain::PerLinux32);
     let asked = [
-        ("linux.uidMappings", mappings(linux.uid_mappings())),
-        ("linux.gidMappings", mappings(linux.gid_mappings())),
-        ("linux.timeOffsets", linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty())),
-        ("linux.seccomp", linux.seccomp().is_some()),
         ("linux.mountLabel", is_set(linux.mount_label())),
         ("linux.intelRdt", linux.intel_rdt().is_some()),
         ("linux.netDevices", linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty())),
         ("linux.memoryPolicy", linux.memory_policy().is_some()),
-        ("linux.personality.domain: LINUX32", linux32),
     ];
     first(&asked).map(str::to_owned)
 }
@@ -104,32 +74,15 @@ mod tests {
 
     #[test]
     fn every_field() {
-        let map = r#"[{"containerID":0,"hostID":1,"size":1}]"#;
-        let hook = r#"[{"path":"/bin/true"}]"#;
         let cases = [
-            ("process.terminal", r#""terminal":true"#.to_owned()),
             ("process.apparmorProfile", r#""apparmorProfile":"x""#.to_owned()),
             ("process.selinuxLabel", r#""selinuxLabel":"x""#.to_owned()),
             ("process.scheduler", r#""scheduler":{"policy":"SCHED_BATCH"}"#.to_owned()),
             ("process.ioPriority", r#""ioPriority":{"class":"IOPRIO_CLASS_IDLE"}"#.to_owned()),
-            ("hooks.prestart", format!(r#""prestart":{hook}"#)),
-            ("hooks.createRuntime", format!(r#""createRuntime":{hook}"#)),
-            ("hooks.createContainer", format!(r#""createContainer":{hook}"#)),
-            ("hooks.startContainer", format!(r#""startContainer":{hook}"#)),
-            ("hooks.poststart", format!(r#""poststart":{hook}"#)),
-            ("hooks.poststop", format!(r#""poststop":{hook}"#)),
-            ("linux.uidMappings", format!(r#""uidMappings":{map}"#)),
-            ("linux.gidMappings", format!(r#""gidMappings":{map}"#)),
-            ("linux.timeOffsets", r#""timeOffsets":{"boottime":{"secs":1}}"#.to_owned()),
-            ("linux.seccomp", r#""seccomp":{"defaultAction":"SCMP_ACT_ALLOW"}"#.to_owned()),
             ("linux.mountLabel", r#""mountLabel":"x""#.to_owned()),
             ("linux.intelRdt", r#""intelRdt":{"closID":"x"}"#.to_owned()),
             ("linux.netDevices", r#""netDevices":{"eth0":{}}"#.to_owned()),
             ("linux.memoryPolicy", r#""memoryPolicy":{"mode":"MPOL_DEFAULT","nodes":"0"}"#.to_owned()),
-            ("linux.personality.domain: LINUX32", r#""personality":{"domain":"LINUX32"}"#.to_owned()),
-            ("linux.namespaces[1].path", r#""namespaces":[{"type":"mount"},{"type":"pid","path":"/proc/1/ns/pid"}]"#.to_owned()),
-            ("linux.namespaces[0].type: user", r#""namespaces":[{"type":"user"}]"#.to_owned()),
-            ("linux.namespaces[0].type: time", r#""namespaces":[{"type":"time","path":""}]"#.to_owned()),
         ];
         for (field, body) in cases {
             let json = match field.split('.').next().unwrap() {

@@ -3,13 +3,14 @@
 
 use crate::{Error, Record, process, tree};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::fcntl::{AT_FDCWD, AtFlags, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, mkfifoat, unlinkat};
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 const RECORD: &str = "state.json";
@@ -52,17 +53,6 @@ pub struct StateDir {
     fd: OwnedFd,
 }
 
-/// An exclusive lock on a container, given back on drop. A process that inherits the descriptor keeps the lock's file
-/// open but must only close it, never drop this value.
-#[derive(Debug)]
-pub struct Lock(Flock<OwnedFd>);
-
-impl AsFd for Lock {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 impl AsFd for StateDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -87,41 +77,73 @@ impl StateDir {
         &self.path
     }
 
-    /// Waits until no other command changes the container. [`Error::NotExist`] when it was deleted meanwhile.
-    pub fn lock(&self) -> Result<Lock, Error> {
-        let own = openat(&self.fd, ".", directory_flags(), Mode::empty()).map_err(|e| self.error("open", "", e))?;
-        let lock = lock_exclusive(own).map_err(|e| self.error("lock", "", e))?;
-        match fstat(&*lock) {
+    /// Waits until no other command changes the container; the lock is held until [`StateDir::unlock`] or the end of this value.
+    /// A process that inherits the descriptor holds it, too, until it closes it. [`Error::NotExist`] when the container was deleted
+    /// meanwhile.
+    pub fn lock(&self) -> Result<(), Error> {
+        self.lock_new()?;
+        match fstat(&self.fd) {
             Ok(stat) if stat.st_nlink == 0 => Err(Error::NotExist),
-            Ok(_) => Ok(Lock(lock)),
+            Ok(_) => Ok(()),
             Err(errno) => Err(self.error("stat", "", errno)),
         }
     }
 
-    /// Writes the record, complete or not at all. It is not synced to disk: it means nothing after a reboot.
+    /// The same for a directory that was made just now; one that was deleted in between fails at the first write.
+    pub(crate) fn lock_new(&self) -> Result<(), Error> {
+        self.flock(FlockArg::LockExclusive).map_err(|e| self.error("lock", "", e))
+    }
+
+    /// Lets others change the container, whoever else has inherited the descriptor.
+    pub fn unlock(&self) {
+        // Fails only for what is no lock.
+        let _ = self.flock(FlockArg::Unlock);
+    }
+
+    fn flock(&self, operation: FlockArg) -> nix::Result<()> {
+        loop {
+            // nix's lock type owns its descriptor; this one is also what the files are opened through.
+            #[allow(deprecated)]
+            match nix::fcntl::flock(self.fd.as_raw_fd(), operation) {
+                Err(Errno::EINTR) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Writes the record for the first time, before anything else of the container exists: one that is cut short says just that.
+    pub fn save_first(&self, record: &Record) -> Result<(), Error> {
+        self.write(RECORD, record)
+    }
+
+    /// Replaces the record, complete or not at all. It is not synced to disk: it means nothing after a reboot.
     pub fn save(&self, record: &Record) -> Result<(), Error> {
-        let text = serde_json::to_vec(record).map_err(|e| Error::io("encode", self.path.join(RECORD), e))?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(&self.fd, RECORD_NEW, flags, private()).map_err(|e| self.error("create", RECORD_NEW, e))?;
-        File::from(fd).write_all(&text).map_err(|e| Error::io("write", self.path.join(RECORD_NEW), e))?;
+        self.write(RECORD_NEW, record)?;
         renameat(&self.fd, RECORD_NEW, &self.fd, RECORD).map_err(|e| self.error("rename", RECORD_NEW, e))
+    }
+
+    fn write(&self, name: &'static str, record: &Record) -> Result<(), Error> {
+        let text = serde_json::to_vec(record).map_err(|e| Error::io("encode", self.path.join(name), e))?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(&self.fd, name, flags, private()).map_err(|e| self.error("create", name, e))?;
+        File::from(fd).write_all(&text).map_err(|e| Error::io("write", self.path.join(name), e))
     }
 
     /// Reads the record; [`Error::NoRecord`] when a killed `create` left none.
     pub fn load(&self) -> Result<Record, Error> {
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = match openat(&self.fd, RECORD, flags, Mode::empty()) {
-            Err(Errno::ENOENT) => return Err(Error::NoRecord(self.id.clone())),
-            other => other.map_err(|e| self.error("open", RECORD, e))?,
-        };
-        let mut text = Vec::with_capacity(4096);
-        File::from(fd).read_to_end(&mut text).map_err(|e| Error::io("read", self.path.join(RECORD), e))?;
-        self.parse(&text)
+        match skiff_sys::read_whole(Some(self.fd.as_fd()), RECORD) {
+            Err(Errno::ENOENT) => Err(Error::NoRecord(self.id.clone())),
+            Err(errno) => Err(self.error("read", RECORD, errno)),
+            Ok(text) => self.parse(&text),
+        }
     }
 
     fn parse(&self, text: &[u8]) -> Result<Record, Error> {
         let bad = |why: String| Error::BadRecord(self.path.join(RECORD), why);
-        let record: Record = serde_json::from_slice(text).map_err(|e| bad(e.to_string()))?;
+        let record: Record = serde_json::from_slice(text).map_err(|e| match e.is_eof() {
+            true => Error::NoRecord(self.id.clone()),
+            false => bad(e.to_string()),
+        })?;
         if record.version > crate::RECORD_VERSION {
             return Err(bad(format!("written by a newer skiff (format {})", record.version)));
         }
@@ -171,20 +193,23 @@ impl StateDir {
 
     /// Removes the directory. It is renamed aside first, so that the id is free, or taken, at every moment.
     pub fn remove(self) -> Result<(), Error> {
-        let root_path = self.path.parent().unwrap_or(Path::new("/"));
-        let flags = directory_flags() & !OFlag::O_NOFOLLOW;
-        let root = nix::fcntl::open(root_path, flags, Mode::empty()).map_err(|e| Error::io("open", root_path, e))?;
-        let aside = self.rename_aside(root.as_fd()).map_err(|e| self.error("rename", "", e))?;
-        tree::remove(root.as_fd(), &aside).map_err(|e| self.error("remove", "", e))
+        let aside = self.rename_aside().map_err(|e| self.error("rename", "", e))?;
+        // Nearly always this is all there is.
+        let _ = unlinkat(&self.fd, RECORD, UnlinkatFlags::NoRemoveDir);
+        match unlinkat(AT_FDCWD, &aside, UnlinkatFlags::RemoveDir) {
+            Err(Errno::ENOTEMPTY) => remove_tree(&aside),
+            other => other,
+        }
+        .map_err(|e| self.error("remove", "", e))
     }
 
-    /// Only a name that a killed process with our pid left can be in the way: it is garbage, so it goes first.
-    fn rename_aside(&self, root: BorrowedFd<'_>) -> nix::Result<CString> {
-        let aside = CString::new(format!("{}{}", aside_prefix(&self.id), std::process::id())).map_err(|_| Errno::EINVAL)?;
-        match renameat(root, self.id.as_str(), root, aside.as_c_str()) {
+    /// What is in the way was renamed there before, by a delete that was killed or has not finished: it is garbage, so it goes first.
+    fn rename_aside(&self) -> nix::Result<PathBuf> {
+        let aside = self.path.with_file_name(aside(&self.id));
+        match renameat(AT_FDCWD, &self.path, AT_FDCWD, &aside) {
             Err(Errno::EEXIST | Errno::ENOTEMPTY) => {
-                tree::remove(root, &aside)?;
-                renameat(root, self.id.as_str(), root, aside.as_c_str())?;
+                remove_tree(&aside)?;
+                renameat(AT_FDCWD, &self.path, AT_FDCWD, &aside)?;
             }
             other => other?,
         }
@@ -196,19 +221,19 @@ impl StateDir {
     }
 }
 
-/// How the names of directories on their way out begin: no id can hold `~`. Cut, since a name has at most 255 bytes.
-pub(crate) fn aside_prefix(id: &str) -> String {
+/// The name of a directory on its way out: no id can hold `~`. Cut, since a name has at most 255 bytes.
+pub(crate) fn aside(id: &str) -> String {
     format!(".{}~", &id[..id.len().min(200)])
 }
 
-fn lock_exclusive(mut fd: OwnedFd) -> nix::Result<Flock<OwnedFd>> {
-    loop {
-        match Flock::lock(fd, FlockArg::LockExclusive) {
-            Ok(lock) => return Ok(lock),
-            Err((back, Errno::EINTR)) => fd = back,
-            Err((_, errno)) => return Err(errno),
-        }
-    }
+/// A directory of the root, which belongs to us alone.
+pub(crate) fn remove_tree(path: &Path) -> nix::Result<()> {
+    let (Some(root), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::EINVAL) };
+    let root = match nix::fcntl::open(root, directory_flags() & !OFlag::O_NOFOLLOW, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        other => other?,
+    };
+    tree::remove(root.as_fd(), &CString::new(name.as_bytes()).map_err(|_| Errno::EINVAL)?)
 }
 
 fn directory_flags() -> OFlag {

@@ -53,8 +53,21 @@ fn record_of_a_newer_skiff_and_garbage_are_refused() {
     let dir = root.0.create("c").unwrap();
     std::fs::write(dir.path().join("state.json"), r#"{"version":99}"#).unwrap();
     assert!(dir.load().unwrap_err().to_string().contains("newer skiff (format 99)"));
-    std::fs::write(dir.path().join("state.json"), "{").unwrap();
+    std::fs::write(dir.path().join("state.json"), "[}").unwrap();
     assert!(matches!(dir.load(), Err(Error::BadRecord(..))));
+}
+
+#[test]
+fn a_first_record_that_is_cut_short_is_none() {
+    let root = Root::new("cut");
+    let dir = root.0.create("c").unwrap();
+    dir.save_first(&Record { version: RECORD_VERSION, id: "c".into(), ..Record::default() }).unwrap();
+    assert!(dir.load().is_ok());
+    let whole = std::fs::read(dir.path().join("state.json")).unwrap();
+    for length in 0..whole.len() {
+        std::fs::write(dir.path().join("state.json"), &whole[..length]).unwrap();
+        assert!(matches!(dir.load(), Err(Error::NoRecord(_))), "{length}");
+    }
 }
 
 #[test]
@@ -62,7 +75,7 @@ fn record_behind_a_symlink_is_refused() {
     let root = Root::new("symlink");
     let dir = root.0.create("c").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", dir.path().join("state.json")).unwrap();
-    assert!(matches!(dir.load(), Err(Error::Io("open", ..))));
+    assert!(matches!(dir.load(), Err(Error::Io("read", ..))));
 }
 
 #[test]
@@ -104,11 +117,11 @@ fn status_is_derived() {
 fn lock_excludes_and_is_given_back() {
     let root = Root::new("lock");
     let dir = root.0.create("c").unwrap();
-    let lock = dir.lock().unwrap();
+    dir.lock().unwrap();
     let same = Path::new("/proc/self/fd").join(dir.as_fd().as_raw_fd().to_string());
     let again = || nix::fcntl::Flock::lock(std::fs::File::open(&same).unwrap(), nix::fcntl::FlockArg::LockExclusiveNonblock);
     assert!(again().is_err());
-    drop(lock);
+    dir.unlock();
     assert!(again().is_ok());
 }
 
@@ -131,8 +144,8 @@ fn remove_takes_everything_and_only_that() {
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("keep"), "").unwrap();
     std::os::unix::fs::symlink(&outside, dir.path().join("a/link")).unwrap();
-    std::fs::create_dir(root.0.root().join(format!(".c~{}", std::process::id()))).unwrap();
-    std::fs::write(root.0.root().join(format!(".c~{}/old", std::process::id())), "").unwrap();
+    std::fs::create_dir(root.0.root().join(".c~")).unwrap();
+    std::fs::write(root.0.root().join(".c~/old"), "").unwrap();
     dir.remove().unwrap();
     assert_eq!(root.left(), ["outside"]);
     assert!(outside.join("keep").exists());

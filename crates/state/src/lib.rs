@@ -3,6 +3,7 @@
 
 mod dir;
 mod error;
+mod hook;
 mod id;
 mod process;
 mod record;
@@ -10,8 +11,9 @@ mod store;
 mod time;
 mod tree;
 
-pub use dir::{Lock, StateDir, Status};
+pub use dir::{StateDir, Status};
 pub use error::{Error, NOT_EXIST, NOT_RUNNING};
+pub use hook::{HookRecord, HookRecords};
 pub use id::check_id;
 pub use process::start_time;
 pub use record::{CgroupRecord, Init, RECORD_VERSION, Record};

@@ -7,20 +7,16 @@ use nix::errno::Errno;
 /// Fields 22 and 3 of `/proc/PID/stat`, proc_pid_stat(5).
 pub fn start_time(pid: u32) -> Result<Option<(u64, char)>, Error> {
     let path = format!("/proc/{pid}/stat");
-    let text = match std::fs::read(&path) {
+    let text = match skiff_sys::read_whole(None, path.as_str()) {
         Ok(text) => text,
-        Err(error) if is_gone(&error) => return Ok(None),
-        Err(error) => return Err(Error::io("read", path, error)),
+        // It may end between the open and the read.
+        Err(Errno::ENOENT | Errno::ESRCH) => return Ok(None),
+        Err(errno) => return Err(Error::io("read", path, errno)),
     };
     match parse_stat(&text) {
         Some(found) => Ok(Some(found)),
         None => Err(Error::io("parse", path, Errno::EINVAL)),
     }
-}
-
-/// The process dies between open and read: ESRCH.
-fn is_gone(error: &std::io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
 /// The command name may hold spaces and parentheses: only what follows the last `)` can be split.

@@ -1,6 +1,7 @@
 //! What skiff remembers of a container between two commands: the contents of `state.json`. Written by the parent
 //! before the clone and once more when init is ready; every later command reads it instead of config.json.
 
+use crate::HookRecords;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,8 +31,14 @@ pub struct Record {
     pub owner_uid: u32,
     /// Where the container's processes are accounted.
     pub cgroup: CgroupRecord,
+    /// `CLONE_NEW*` flags of the namespaces that are not the runtime's own.
+    pub namespaces: u64,
     /// The container has a pid namespace of its own: all its processes die with init.
     pub new_pid_namespace: bool,
+    /// What exec starts from: `skiff_plan::ExecBase` as text, which only exec has to read.
+    pub exec: String,
+    /// Hooks that run after create.
+    pub hooks: HookRecords,
     /// The container's first process; `None` until it is ready, so a killed `create` leaves `None`.
     pub init: Option<Init>,
 }

@@ -1,13 +1,11 @@
 //! The root directory with one directory a container. Making a container's directory is the lock on its id.
 
-use crate::dir::aside_prefix;
-use crate::{Error, StateDir, check_id, tree};
+use crate::dir::{aside, remove_tree};
+use crate::{Error, StateDir, check_id};
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::mkdir;
-use std::ffi::CString;
 use std::fs::DirBuilder;
-use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +26,7 @@ impl Store {
         &self.root
     }
 
-    /// Takes the id. The root (0700) is made when missing; the directory itself is 0711, as runc's.
+    /// Takes the id, and the lock. The root (0700) is made when missing; the directory itself is 0711, as runc's.
     pub fn create(&self, id: &str) -> Result<StateDir, Error> {
         check_id(id)?;
         match self.mkdir(id) {
@@ -42,7 +40,9 @@ impl Store {
             Errno::EEXIST => Error::InUse(id.to_owned(), self.holder(id)),
             other => Error::io("make", self.root.join(id), other),
         })?;
-        StateDir::open(&self.root, id).map_err(|e| Error::io("open", self.root.join(id), e))
+        let dir = StateDir::open(&self.root, id).map_err(|e| Error::io("open", self.root.join(id), e))?;
+        dir.lock_new()?;
+        Ok(dir)
     }
 
     /// Opens a container's directory; [`Error::NotExist`] when there is none.
@@ -64,18 +64,8 @@ impl Store {
     /// Removes what a killed `delete` (or a killed clean-up) of this id left half removed.
     pub fn sweep(&self, id: &str) -> Result<(), Error> {
         check_id(id)?;
-        let prefix = aside_prefix(id);
-        for name in self.names()?.into_iter().filter(|name| name.starts_with(&prefix)) {
-            self.remove_name(&name).map_err(|e| Error::io("remove", self.root.join(&name), e))?;
-        }
-        Ok(())
-    }
-
-    fn remove_name(&self, name: &str) -> nix::Result<()> {
-        use nix::fcntl::OFlag;
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = nix::fcntl::open(&self.root, flags, Mode::empty())?;
-        tree::remove(root.as_fd(), &CString::new(name).map_err(|_| Errno::EINVAL)?)
+        let aside = self.root.join(aside(id));
+        remove_tree(&aside).map_err(|e| Error::io("remove", aside, e))
     }
 
     /// The names of all directories in the root that are text.

@@ -40,17 +40,19 @@ pub fn set_groups(groups: &[u32]) -> nix::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
 }
 
-/// setresgid(2), then setresuid(2), with capabilities kept across (`PR_SET_KEEPCAPS`, cleared again).
+/// setresgid(2), then setresuid(2), with capabilities kept across where the user is not root (`PR_SET_KEEPCAPS`, cleared again).
 ///
 /// # Errors
 /// `EPERM` without CAP_SETGID or CAP_SETUID, `EINVAL` for an id without a mapping.
 pub fn set_ids(uid: u32, gid: u32) -> nix::Result<()> {
-    prctl::set_keepcaps(true)?;
+    if uid != 0 {
+        prctl::set_keepcaps(true)?;
+    }
     // SAFETY: integers only.
     check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
     // SAFETY: integers only.
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })?;
-    prctl::set_keepcaps(false)
+    if uid != 0 { prctl::set_keepcaps(false) } else { Ok(()) }
 }
 
 /// capset(2) of the calling thread.

@@ -1,9 +1,8 @@
-//! Ways out of this program: execve, execveat and _exit.
+//! Ways out of this program: execve and _exit.
 
 use nix::errno::Errno;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd};
 
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
@@ -17,17 +16,6 @@ pub fn execve(path: &CStr, args: &[CString], env: &[CString]) -> nix::Result<Inf
     let (args, env) = (pointers(args), pointers(env));
     // SAFETY: both arrays end in null and point to strings that outlive the call.
     unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
-    Err(Errno::last())
-}
-
-/// execveat(2) of the file that the descriptor refers to.
-///
-/// # Errors
-/// As execveat(2); it does not return otherwise.
-pub fn execveat_fd(file: BorrowedFd<'_>, args: &[CString], env: &[CString]) -> nix::Result<Infallible> {
-    let (args, env) = (pointers(args), pointers(env));
-    // SAFETY: both arrays end in null and point to strings that outlive the call; the empty path is static.
-    unsafe { libc::syscall(libc::SYS_execveat, file.as_raw_fd(), c"".as_ptr(), args.as_ptr(), env.as_ptr(), libc::AT_EMPTY_PATH) };
     Err(Errno::last())
 }
 

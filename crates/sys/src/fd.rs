@@ -2,7 +2,7 @@
 
 use crate::check;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// Closes the descriptors `first..=last`.
 ///
@@ -37,6 +37,14 @@ pub fn close_from(first: u32, keep: &[u32]) -> nix::Result<()> {
 /// As socketpair(2).
 pub fn seqpacket_pair() -> nix::Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+}
+
+/// Gives up closing the descriptor: it stays open until [`close_range`] or the end of the process takes it.
+#[must_use]
+pub fn leave_open(fd: OwnedFd) -> BorrowedFd<'static> {
+    // SAFETY: nobody owns the descriptor any more, so nobody closes it behind the back of the result, but close_range, whose
+    // callers give up every descriptor in the range.
+    unsafe { BorrowedFd::borrow_raw(fd.into_raw_fd()) }
 }
 
 /// How many bytes wait in a pipe or FIFO (`FIONREAD`).

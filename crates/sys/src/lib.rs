@@ -2,26 +2,39 @@
 //! Nearly all `unsafe` of the project lives here, one call a block. Both sides of a launch use it.
 #![allow(unsafe_code)]
 
+mod args;
 pub mod bpf;
 mod clone;
 mod credentials;
 mod exec;
 mod fd;
+mod file;
 pub mod mount;
+mod namespace;
 mod net;
+mod pass;
 mod pidfd;
+mod pty;
 mod seal;
+pub mod seccomp;
 mod signal;
+mod spawn;
 mod system;
 
+pub use args::{Args, execute_again};
 pub use clone::{Clone3, Cloned, clone3};
 pub use credentials::{CapSets, capset, drop_bounding, raise_ambient, set_groups, set_ids, set_rlimit};
-pub use exec::{exit_now, execve, execveat_fd};
-pub use fd::{clear_cloexec, close_from, close_range, is_open, pending_bytes, seqpacket_pair};
+pub use exec::{execve, exit_now};
+pub use fd::{clear_cloexec, close_from, close_range, is_open, leave_open, pending_bytes, seqpacket_pair};
+pub use file::read_whole;
+pub use namespace::{SharedProgram, join_session_keyring, set_personality};
 pub use net::loopback_up;
+pub use pass::{receive_fd, receive_with_fd, send_fd};
 pub use pidfd::{pidfd_open, pidfd_send_signal};
+pub use pty::{copy_window_size, pty_slave, set_window_size, take_controlling_terminal, unlock_pty, window_size};
 pub use seal::{on_read_only_mount, sealed, sealed_copy};
-pub use signal::{empty_mask, reset_dispositions};
+pub use signal::{empty_mask, reset_dispositions, wait_signal};
+pub use spawn::{End, Program, Spawned, Step, spawn};
 pub use system::{cwd_is_reachable, reap_any, set_domain_name};
 
 use nix::errno::Errno;

@@ -1,6 +1,6 @@
 //! The one network setting that a new network namespace needs from a runtime.
 
-use crate::check;
+use crate::{check, leave_open};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use std::os::fd::AsRawFd;
 
@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 /// # Errors
 /// As ioctl(2) with `SIOCSIFFLAGS`.
 pub fn loopback_up() -> nix::Result<()> {
-    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let socket = leave_open(socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?);
     // SAFETY: ifreq is plain data for which zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {

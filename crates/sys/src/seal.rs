@@ -3,19 +3,20 @@
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::statvfs::{FsFlags, fstatvfs};
+use nix::sys::statfs::statfs;
+use nix::sys::statvfs::FsFlags;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 const ALL_SEALS: SealFlag =
     SealFlag::F_SEAL_SEAL.union(SealFlag::F_SEAL_SHRINK).union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_WRITE);
 
-/// The file was reached through a read-only mount.
+/// The file at `path` is reached through a read-only mount.
 ///
 /// # Errors
-/// As fstatvfs(3).
-pub fn on_read_only_mount(file: impl AsFd) -> nix::Result<bool> {
-    Ok(fstatvfs(file)?.flags().contains(FsFlags::ST_RDONLY))
+/// As statfs(2).
+pub fn on_read_only_mount(path: &str) -> nix::Result<bool> {
+    Ok(statfs(path)?.flags().contains(FsFlags::ST_RDONLY))
 }
 
 /// The file is a memfd with every seal on it.

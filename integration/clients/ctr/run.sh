@@ -46,12 +46,12 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.b
 CONFIG
 containerd --config "$work/config.toml" --log-level warn >"$work/log" 2>&1 &
 daemon=$!
-ctr() { command ctr --address "$socket" --namespace "$namespace" "$@"; }
+export CONTAINERD_ADDRESS=$socket CONTAINERD_NAMESPACE=$namespace
 for _ in $(seq 200); do ctr version >/dev/null 2>&1 && break; sleep 0.05; done
 ctr version >/dev/null 2>&1 || { echo "containerd does not answer:"; cat "$work/log"; exit 1; }
 
-# --- an OCI archive with one layer: busybox and its links
-make_image() {
+# --- an OCI archive with one layer, busybox and its links, and two images: ctr 1.6 takes the user from the image only
+make_images() {
     local root=$work/rootfs layout=$work/layout
     mkdir -p "$root"/{bin,etc,tmp,home,mnt} "$layout/blobs/sha256"
     chmod 1777 "$root/tmp"
@@ -61,15 +61,19 @@ make_image() {
     printf 'root:x:0:\nuser:x:1000:\nmore:x:2000:user\n' >"$root/etc/group"
     echo text >"$root/etc/not-executable"
     tar -C "$root" --numeric-owner --owner=0 --group=0 -cf "$work/layer.tar" .
-    local arch diff layer config manifest
+    local arch diff layer config manifest user
     arch=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
     diff=$(sha256sum <"$work/layer.tar" | cut -d ' ' -f 1)
     layer=$(blob application/vnd.oci.image.layer.v1.tar <"$work/layer.tar")
-    config=$(printf '{"architecture":"%s","os":"linux","config":{"Env":["PATH=/bin:/usr/bin"],"Cmd":["/bin/sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$arch" "$diff" |
-        blob application/vnd.oci.image.config.v1+json)
-    manifest=$(printf '{"schemaVersion":2,"config":%s,"layers":[%s]}' "$config" "$layer" | blob application/vnd.oci.image.manifest.v1+json)
+    local manifests=()
+    for user in '' user; do
+        config=$(printf '{"architecture":"%s","os":"linux","config":{"User":"%s","Env":["PATH=/bin:/usr/bin"],"Cmd":["/bin/sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$arch" "$user" "$diff" |
+            blob application/vnd.oci.image.config.v1+json)
+        manifest=$(printf '{"schemaVersion":2,"config":%s,"layers":[%s]}' "$config" "$layer" | blob application/vnd.oci.image.manifest.v1+json)
+        manifests+=("${manifest%\}},\"annotations\":{\"io.containerd.image.name\":\"$image$user\"}}")
+    done
     printf '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
-    printf '{"schemaVersion":2,"manifests":[%s]}' "${manifest%\}},\"annotations\":{\"io.containerd.image.name\":\"$image\"}}" >"$layout/index.json"
+    printf '{"schemaVersion":2,"manifests":[%s,%s]}' "${manifests[@]}" >"$layout/index.json"
     tar -C "$layout" -cf "$work/image.tar" oci-layout index.json blobs
 }
 
@@ -82,7 +86,7 @@ blob() {
     printf '{"mediaType":"%s","digest":"sha256:%s","size":%d}' "$1" "$digest" "$(stat -c %s "$work/layout/blobs/sha256/$digest")"
 }
 
-make_image && ctr images import "$work/image.tar" >/dev/null || { echo "cannot import the image"; exit 1; }
+make_images && ctr images import "$work/image.tar" >/dev/null || { echo "cannot import the image"; exit 1; }
 
 # --- how actions are run: $binary is the runtime of the moment
 count=0
@@ -91,7 +95,7 @@ run() { # [ctr run options] -- command: foreground, exit code at the end
     while [ "$1" != -- ]; do options+=("$1"); shift; done
     shift
     count=$((count + 1))
-    timeout 60 ctr run --rm --runc-binary "$binary" "${options[@]}" "$image" "c$count" "$@"
+    timeout -k 5 30 ctr run --rm --runc-binary "$binary" "${options[@]}" "$image" "c$count" "$@"
     echo "code $?"
 }
 
@@ -123,10 +127,9 @@ later() { echo "skipped  $1: $2"; }
 echo_hi() { run -- echo hi; }
 exit_code() { run -- sh -c 'exit 7'; }
 standard_error() { run -- sh -c 'echo out; echo err >&2' 2>&1 | sort; }
-standard_input() { echo data | timeout 60 ctr run --rm --runc-binary "$binary" "$image" "in$((count += 1))" cat; }
+standard_input() { echo data | timeout -k 5 30 ctr run --rm --runc-binary "$binary" "$image" "in$((count += 1))" head -n 1; }
 environment() { run --env A=b --env C= -- sh -c 'env | sort | grep -v HOSTNAME'; }
-user() { run --user 1000:1000 -- sh -c 'id -u; id -g; echo $HOME; touch /etc/new 2>&1'; }
-user_name() { run --user user -- id; }
+user() { image=${image}user run -- sh -c 'id; echo $HOME; touch /etc/new 2>&1'; }
 working_directory() { run --cwd /home -- pwd; }
 limits() { run -- sh -c 'ulimit -n; ulimit -Hn'; }
 host_network() { run --net-host -- sh -c "[ \$(readlink /proc/self/ns/net) = '$(readlink /proc/self/ns/net)' ] && echo same"; }
@@ -134,9 +137,21 @@ own_network() { run -- sh -c "[ \$(readlink /proc/self/ns/net) = '$(readlink /pr
 read_only() { run --read-only -- sh -c 'touch /new 2>&1'; }
 bind_mount() { run --mount "type=bind,src=$work/rootfs/etc,dst=/mnt,options=rbind:ro" -- sh -c 'cat /mnt/passwd; touch /mnt/new 2>&1'; }
 tmpfs_mount() { run --mount type=tmpfs,src=tmpfs,dst=/mnt,options=size=1m:mode=700:nosuid -- sh -c 'stat -c "%a %u" /mnt; grep " /mnt " /proc/mounts'; }
-memory_limit() { run --memory-limit 33554432 -- cat /sys/fs/cgroup/memory/memory.limit_in_bytes; }
-cpu_limit() { run --cpus 0.5 -- sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us'; }
-cpu_shares() { run --cpu-shares 512 -- cat /sys/fs/cgroup/cpu/cpu.shares; }
+# The limit as the host sees it, hierarchy by hierarchy: ctr mounts no cgroup.
+limit() { # controller/file, options...
+    local file=$1 dir
+    shift
+    ctr run --detach --runc-binary "$binary" "$@" "$image" l sleep 1000 || return
+    dir=/sys/fs/cgroup/${file%/*}/$CONTAINERD_NAMESPACE/l
+    [ -d "$dir" ] || dir=/sys/fs/cgroup/$CONTAINERD_NAMESPACE/l
+    cat "$dir/${file#*/}"
+    ctr tasks delete --force l >/dev/null 2>&1
+    ctr containers delete l
+}
+memory_limit() { limit memory/memory.limit_in_bytes --memory-limit 33554432; }
+cpu_limit() { limit cpu/cpu.cfs_quota_us --cpus 0.5; }
+cpu_shares() { limit cpu/cpu.shares --cpu-shares 512; }
+device_rules() { limit devices/devices.list --device /dev/full; }
 out_of_memory() { run --memory-limit 8388608 -- sh -c 'head -c 64m /dev/zero | tail -c 64m >/dev/null; echo $?' 2>&1 | tail -2; }
 capabilities() { run --cap-add CAP_SYS_PTRACE --cap-drop CAP_CHOWN -- grep -E '^(Cap|NoNew|Groups|Seccomp:)' /proc/self/status; }
 new_privileges() { run --allow-new-privs -- grep NoNew /proc/self/status; }
@@ -199,8 +214,7 @@ action exit_code '^code 7$' 'exit code'
 action standard_error '^err$' 'standard error'
 action standard_input '^data$' 'standard input'
 action environment '^A=b$' 'environment'
-action user '^1000$' 'user and group'
-action user_name '1000' 'user by name'
+action user 'uid=1000' 'user, groups and HOME of the image'
 action working_directory '^/home$' 'working directory'
 action missing_cwd_is_made '^/made/here$' 'working directory that is not there'
 action limits '^1024$' 'limit of open files'
@@ -208,10 +222,11 @@ action host_network '^same$' 'host network'
 action own_network '^own$' 'own network, lo up'
 action read_only 'Read-only' 'read-only root'
 action bind_mount 'Read-only' 'read-only bind mount'
-action tmpfs_mount '^700 0$' 'tmpfs with options'
+action tmpfs_mount ' /mnt tmpfs' 'tmpfs with options'
 action memory_limit '^33554432$' 'memory limit'
 action cpu_limit '^50000$' 'cpu quota'
 action cpu_shares '^512$' 'cpu shares'
+action device_rules '^c 1:7 rwm$' 'device rules'
 action out_of_memory '137|code' 'out of memory'
 action capabilities '^CapEff' 'capabilities'
 action new_privileges 'NoNewPrivs:.0' 'new privileges allowed'

@@ -32,7 +32,10 @@ pub fn make_rootfs(dir: &Path) -> Result<(), Error> {
             symlink("busybox", &path).context(|| format!("link {}", path.display()))?;
         }
     }
-    let files = [("etc/passwd", "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n"), ("etc/group", "root:x:0:\nuser:x:1000:\n")];
+    let files = [
+        ("etc/passwd", "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n"),
+        ("etc/group", "root:x:0:\nuser:x:1000:\n"),
+    ];
     for (name, text) in files {
         fs::write(root.join(name), text).context(|| format!("write {name}"))?;
     }

@@ -49,7 +49,8 @@ impl View {
         unshare(CloneFlags::CLONE_NEWNS).context(|| "unshare the mount namespace (needs root)".into())?;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context(|| "make / private".into())?;
         if self == View::V2 {
-            mount(Some("none"), CGROUP, Some("cgroup2"), MsFlags::empty(), none).context(|| format!("mount cgroup2 on {CGROUP}"))?;
+            mount(Some("none"), CGROUP, Some("cgroup2"), MsFlags::empty(), none)
+                .context(|| format!("mount cgroup2 on {CGROUP}"))?;
         }
         Ok(())
     }

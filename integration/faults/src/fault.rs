@@ -22,9 +22,29 @@ impl Step {
         known.map_or_else(|| self.number.to_string(), |call| call.name().to_owned())
     }
 
-    /// Whether a failure can be told to the caller at all: these do not return.
-    pub fn returns(&self) -> bool {
-        !matches!(self.name().as_str(), "exit" | "exit_group" | "rt_sigreturn")
+    /// Whether the kernel ever reports an error for the call; some always succeed, some do not return.
+    pub fn can_fail(&self) -> bool {
+        const NEVER: [&str; 13] = [
+            "exit",
+            "exit_group",
+            "rt_sigreturn",
+            "umask",
+            "getpid",
+            "getppid",
+            "gettid",
+            "getuid",
+            "geteuid",
+            "getgid",
+            "getegid",
+            "set_tid_address",
+            "sched_yield",
+        ];
+        !NEVER.contains(&self.name().as_str())
+    }
+
+    /// Whether the call may carry the parent's last word to init.
+    pub fn sends(&self) -> bool {
+        self.process == 0 && matches!(self.name().as_str(), "write" | "sendto" | "sendmsg")
     }
 
     /// Whether the kernel does the work even when it reports an error: a closed descriptor stays closed (close(2), "EINTR").
@@ -35,8 +55,23 @@ impl Step {
     /// Whether libc or Rust's runtime may give up without a word when this fails: memory, and what runs before main.
     pub fn may_abort(&self) -> bool {
         const CALLS: [&str; 17] = [
-            "arch_prctl", "brk", "execve", "execveat", "getrandom", "mmap", "mprotect", "mremap", "munmap", "poll", "prlimit64",
-            "readlink", "readlinkat", "rseq", "rt_sigaction", "set_tid_address", "sigaltstack",
+            "arch_prctl",
+            "brk",
+            "execve",
+            "execveat",
+            "getrandom",
+            "mmap",
+            "mprotect",
+            "mremap",
+            "munmap",
+            "poll",
+            "prlimit64",
+            "readlink",
+            "readlinkat",
+            "rseq",
+            "rt_sigaction",
+            "set_tid_address",
+            "sigaltstack",
         ];
         CALLS.contains(&self.name().as_str())
     }

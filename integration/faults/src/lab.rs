@@ -1,6 +1,6 @@
 //! The place where the runtime is called: one bundle, one state root, one cgroup view; and what may not be left in it.
 
-use crate::tracer::STUB;
+use crate::tracer::{HANGS_AFTER, STUB};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
@@ -80,8 +80,19 @@ impl Lab {
 
     /// Runs the runtime to its end.
     pub fn call(&self, args: &[impl AsRef<OsStr>]) -> Result<Call, Error> {
-        let status = self.command(args, false)?.status().context(|| "run the runtime".into())?;
-        Ok(Call { code: status.code(), stderr: self.stderr() })
+        let mut child = self.command(args, false)?.spawn().context(|| "run the runtime".into())?;
+        let deadline = Instant::now() + HANGS_AFTER;
+        loop {
+            if let Some(status) = child.try_wait().context(|| "wait for the runtime".into())? {
+                return Ok(Call { code: status.code(), stderr: self.stderr() });
+            }
+            if Instant::now() > deadline {
+                child.kill().context(|| "kill the runtime".into())?;
+                child.wait().context(|| "wait for the runtime".into())?;
+                return Ok(Call { code: None, stderr: format!("hangs; {}", self.stderr()) });
+            }
+            std::thread::sleep(Duration::from_micros(300));
+        }
     }
 
     /// Standard error of the last call, the container's included.
@@ -96,7 +107,8 @@ impl Lab {
         let deadline = Instant::now() + GONE_WITHIN;
         loop {
             let text = fs::read_to_string(&path).context(|| format!("read {path}"))?;
-            if text.ends_with("ready\n") {
+            // The shell has become sleep: the environment differs before.
+            if text.ends_with("ready\n") && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n") {
                 return Ok(text);
             }
             if Instant::now() > deadline {

@@ -20,13 +20,18 @@ use walk::{Tally, Verb, Walk};
 struct Arguments {
     view: View,
     full: bool,
+    verbose: bool,
     /// Only the cases whose text contains this.
     only: Option<String>,
 }
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
-    let result = if args.next_if(|arg| arg == tracer::STUB).is_some() { tracer::stub(args).map(|()| true) } else { parse(args).and_then(|args| walk(&args)) };
+    let result = if args.next_if(|arg| arg == tracer::STUB).is_some() {
+        tracer::stub(args).map(|()| true)
+    } else {
+        parse(args).and_then(|args| walk(&args))
+    };
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -38,15 +43,16 @@ fn main() -> ExitCode {
 }
 
 fn parse(args: impl Iterator<Item = OsString>) -> Result<Arguments, Error> {
-    let mut parsed = Arguments { view: View::V2, full: false, only: None };
+    let mut parsed = Arguments { view: View::V2, full: false, verbose: false, only: None };
     let mut args = args.map(|arg| arg.to_string_lossy().into_owned());
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--full" => parsed.full = true,
+            "--verbose" => parsed.verbose = true,
             "--quick" => parsed.full = false,
             "--cgroup" => parsed.view = args.next().ok_or("--cgroup: v1 or v2")?.parse()?,
             "--only" => parsed.only = args.next(),
-            other => return Err(format!("unknown argument {other}: [--full] [--cgroup v1|v2] [--only TEXT]").into()),
+            other => return Err(format!("unknown argument {other}: [--full] [--verbose] [--cgroup v1|v2] [--only TEXT]").into()),
         }
     }
     Ok(parsed)
@@ -66,6 +72,7 @@ fn walk(args: &Arguments) -> Result<bool, Error> {
     let mut good = true;
     for verb in [Verb::Create, Verb::Start, Verb::Delete] {
         let mut walk = Walk::record(&lab, verb, first)?;
+        walk.verbose = args.verbose;
         let mut cases = walk.cases(args.full);
         if let Some(only) = &args.only {
             cases.retain(|(step, fault)| format!("{verb} {step} {fault}").contains(only));
@@ -73,26 +80,20 @@ fn walk(args: &Arguments) -> Result<bool, Error> {
         let mut tally = Tally::default();
         walk.run(&cases, &mut tally)?;
         report(args.view, verb, walk.length(), &tally);
-        good &= tally.failures.is_empty();
+        good &= tally.failures == 0;
         first = walk.next_number();
     }
     Ok(good)
 }
 
 fn report(view: View, verb: Verb, length: usize, tally: &Tally) {
-    for failure in &tally.failures {
-        say(&format!("FAIL {view} {failure}"));
-    }
     say(&format!(
         "faults {view} {verb}: {length} system calls, {} injected ({} survived, {} died), {} not reached, {} failures",
-        tally.injected,
-        tally.survived,
-        tally.died,
-        tally.not_reached,
-        tally.failures.len()
+        tally.injected, tally.survived, tally.died, tally.not_reached, tally.failures
     ));
 }
 
+/// Prints a line.
 fn say(line: &str) {
     // A reader who has gone away is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{line}");

@@ -11,7 +11,13 @@ use std::path::Path;
 /// Draws the container whose first process is `pid`.
 pub fn take(pid: Pid, id: &str, payload: &str) -> Result<String, Error> {
     let mut text = String::new();
-    for (name, part) in [("status", status(pid)?), ("mounts", mounts(pid)?), ("descriptors", descriptors(pid)?), ("cgroup", cgroup(id)), ("payload", payload.to_owned())] {
+    for (name, part) in [
+        ("status", status(pid)?),
+        ("mounts", mounts(pid)?),
+        ("descriptors", descriptors(pid)?),
+        ("cgroup", cgroup(id)),
+        ("payload", payload.to_owned()),
+    ] {
         for line in part.lines() {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name}: {line}");
@@ -50,7 +56,8 @@ fn target(path: &str) -> String {
 }
 
 fn status(pid: Pid) -> Result<String, Error> {
-    const KEYS: [&str; 12] = ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "SigIgn", "SigBlk"];
+    const KEYS: [&str; 12] =
+        ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "SigIgn", "SigBlk"];
     let text = read(pid, "status")?;
     let wanted = text.lines().filter(|line| line.split(':').next().is_some_and(|key| KEYS.contains(&key)));
     Ok(wanted.collect::<Vec<_>>().join("\n"))

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long a run may take before it counts as hanging: hundreds of times what it needs.
-const HANGS_AFTER: Duration = Duration::from_secs(5);
+pub const HANGS_AFTER: Duration = Duration::from_secs(5);
 
 /// The hidden argument by which this program becomes the traced command.
 pub const STUB: &str = "--traced";
@@ -64,6 +64,7 @@ struct Process {
 
 struct Tracer<'a> {
     fault: Option<&'a (Step, Fault)>,
+    keep_rest: bool,
     root: Pid,
     live: HashMap<Pid, Process>,
     seen: usize,
@@ -77,8 +78,8 @@ struct Tracer<'a> {
 }
 
 /// Runs `command` (this program with [`STUB`] as its first argument). Ends when every process is gone; after a success
-/// of the first one, the rest is let go instead, untraced.
-pub fn run(command: &mut Command, fault: Option<&(Step, Fault)>) -> Result<Run, Error> {
+/// of the first one, or with `keep_rest` after any end of it, the rest is let go instead, untraced.
+pub fn run(command: &mut Command, fault: Option<&(Step, Fault)>, keep_rest: bool) -> Result<Run, Error> {
     let child = command.spawn().context(|| "start the traced command".into())?;
     let root = Pid::from_raw(child.id().cast_signed());
     waitpid(root, Some(WaitPidFlag::WUNTRACED)).context(|| "wait for the stub".into())?;
@@ -95,6 +96,7 @@ pub fn run(command: &mut Command, fault: Option<&(Step, Fault)>) -> Result<Run, 
     let watchdog = Watchdog::start(Arc::clone(&watched));
     let mut tracer = Tracer {
         fault,
+        keep_rest,
         root,
         live: HashMap::from([(root, Process::default())]),
         seen: 1,
@@ -129,16 +131,31 @@ impl Tracer<'_> {
             }
             WaitStatus::PtraceEvent(pid, _, event) => {
                 self.adopt(pid);
-                self.counting |= event == ptrace::Event::PTRACE_EVENT_EXEC as i32;
+                self.at_event(pid, event);
                 self.resume(pid, None)?;
             }
             WaitStatus::Stopped(pid, signal) => {
                 self.adopt(pid);
+                // A pid namespace's init survives even these while it is traced (kernel/signal.c, force_sig_info_to_task),
+                // so abort(3) would never end.
+                if matches!(signal, Signal::SIGSEGV | Signal::SIGILL | Signal::SIGBUS) {
+                    ignore_gone(kill(pid, Signal::SIGKILL))?;
+                }
                 self.resume(pid, Some(signal))?;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn at_event(&mut self, pid: Pid, event: i32) {
+        use ptrace::Event::{PTRACE_EVENT_CLONE, PTRACE_EVENT_EXEC, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK};
+        self.counting |= event == PTRACE_EVENT_EXEC as i32;
+        let new = [PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK].iter().any(|kind| event == *kind as i32);
+        // Known from here on: its parent may be killed before its own first stop is seen.
+        if let (true, Ok(child)) = (new, ptrace::getevent(pid)) {
+            self.adopt(Pid::from_raw(child as i32));
+        }
     }
 
     /// A child's first stop may come before its parent's clone event, so whoever is unknown is new.
@@ -157,7 +174,7 @@ impl Tracer<'_> {
             return;
         }
         self.ending = Some(ending);
-        if ending == Ending::Exited(0) {
+        if ending == Ending::Exited(0) || self.keep_rest {
             self.letting_go = true;
             for pid in self.live.keys() {
                 // Gone, or stopped already: both show in its next status.

@@ -3,7 +3,7 @@
 use crate::fault::{Fault, Step};
 use crate::lab::Lab;
 use crate::tracer::{self, Ending};
-use crate::{picture, registers};
+use crate::{picture, registers, say};
 use nix::errno::Errno;
 use skiff_testbed::Error;
 use std::collections::HashSet;
@@ -44,8 +44,8 @@ pub struct Tally {
     pub died: usize,
     /// Steps that the repeated run did not make.
     pub not_reached: usize,
-    /// One text for each case that broke a promise.
-    pub failures: Vec<String>,
+    /// Cases that broke a promise; each is printed when it is found.
+    pub failures: usize,
 }
 
 /// One walk in one lab.
@@ -56,16 +56,18 @@ pub struct Walk<'a> {
     usual: String,
     steps: Vec<Step>,
     count: usize,
+    /// Prints each case before it runs.
+    pub verbose: bool,
 }
 
 impl<'a> Walk<'a> {
     /// Runs the command once without a fault. `first` is the number of the first container.
     pub fn record(lab: &'a Lab, verb: Verb, first: usize) -> Result<Walk<'a>, Error> {
-        let mut walk = Walk { lab, verb, usual: String::new(), steps: Vec::new(), count: first };
+        let mut walk = Walk { lab, verb, usual: String::new(), steps: Vec::new(), count: first, verbose: false };
         let id = walk.next_id();
         let mut problems = Vec::new();
         walk.prepare(&id)?;
-        let run = tracer::run(&mut lab.command(&walk.args(&id), true)?, None)?;
+        let run = tracer::run(&mut lab.command(&walk.args(&id), true)?, None, false)?;
         if run.ending != Ending::Exited(0) {
             lab.sweep(&id)?;
             return Err(format!("{verb} without a fault: {:?}: {}", run.ending, lab.stderr()).into());
@@ -99,7 +101,7 @@ impl<'a> Walk<'a> {
         let mut cases = Vec::new();
         for (place, step) in self.steps.iter().enumerate() {
             let first = seen.insert((step.process, step.number));
-            if step.returns() && registers::CAN_FAIL_CALLS && (full || first || place % 5 == 0) {
+            if step.can_fail() && registers::CAN_FAIL_CALLS && (full || first || place % 5 == 0) {
                 let errors = if full { &ERRORS[..] } else { &ERRORS[place % 3..=place % 3] };
                 cases.extend(errors.iter().map(|errno| (*step, Fault::Error(*errno))));
             }
@@ -115,6 +117,9 @@ impl<'a> Walk<'a> {
         for case in cases {
             let id = self.next_id();
             let mut problems = Vec::new();
+            if self.verbose {
+                say(&format!("{} {} {}", self.verb, case.0, case.1));
+            }
             if let Err(error) = self.one(&id, case, tally, &mut problems) {
                 problems.push(error.to_string());
             }
@@ -122,7 +127,8 @@ impl<'a> Walk<'a> {
                 let more = problems.len().saturating_sub(SHOWN);
                 problems.truncate(SHOWN);
                 let more = if more == 0 { String::new() } else { format!("; and {more} more") };
-                tally.failures.push(format!("{} {} {}: {}{more}", self.verb, case.0, case.1, problems.join("; ")));
+                tally.failures += 1;
+                say(&format!("FAIL {} {} {}: {}{more}", self.verb, case.0, case.1, problems.join("; ")));
             }
             self.lab.sweep(&id)?;
         }
@@ -166,7 +172,8 @@ impl<'a> Walk<'a> {
 
     fn one(&self, id: &str, case: &(Step, Fault), tally: &mut Tally, problems: &mut Vec<String>) -> Result<(), Error> {
         self.prepare(id)?;
-        let run = tracer::run(&mut self.lab.command(&self.args(id), true)?, Some(case))?;
+        let committed = self.is_after_commit(&case.0);
+        let run = tracer::run(&mut self.lab.command(&self.args(id), true)?, Some(case), committed)?;
         if run.injected {
             tally.injected += 1;
         } else {
@@ -180,6 +187,11 @@ impl<'a> Walk<'a> {
                 tally.survived += 1;
                 self.check_works(id, problems)?;
             }
+            // Nobody was told, but the container is there.
+            Ending::Killed(_) if committed && case.1 == Fault::Kill => {
+                tally.died += 1;
+                self.check_works(id, problems)?;
+            }
             // Rust's runtime and libc give up by a signal, or by 127, where they cannot even report.
             Ending::Killed(_) | Ending::Exited(127) => {
                 tally.died += 1;
@@ -190,6 +202,12 @@ impl<'a> Walk<'a> {
             Ending::Exited(code) => self.check_refusal(id, code, problems)?,
         }
         self.finish(id, problems)
+    }
+
+    /// Whether the parent has sent Committed, the last thing that it says to init in create: from there on init stays.
+    fn is_after_commit(&self, step: &Step) -> bool {
+        let place = self.steps.iter().position(|one| one == step);
+        self.verb == Verb::Create && step.process == 0 && place > self.steps.iter().rposition(Step::sends)
     }
 
     /// The command said that it succeeded: then nothing of what was asked for may be missing.

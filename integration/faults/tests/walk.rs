@@ -6,7 +6,8 @@ use std::process::Command;
 fn walk(view: &str) {
     let runtime = skiff_testbed::runtime().unwrap();
     let mode = if std::env::var("SKIFF_FAULTS").is_ok_and(|mode| mode == "full") { "--full" } else { "--quick" };
-    let out = Command::new(env!("CARGO_BIN_EXE_skiff-faults")).args([mode, "--cgroup", view]).env("RUNTIME", runtime).output().unwrap();
+    let out =
+        Command::new(env!("CARGO_BIN_EXE_skiff-faults")).args([mode, "--cgroup", view]).env("RUNTIME", runtime).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
 }

@@ -28,7 +28,8 @@ fn run() -> Result<u8, Error> {
     };
     // The container is the grandchild: its code must reach this process.
     set_child_subreaper(true).context(|| "become a subreaper".into())?;
-    let builder = ContainerBuilder::new((*id).to_owned(), SyscallType::Linux).with_root_path(root).context(|| format!("use {root}"))?;
+    let builder =
+        ContainerBuilder::new((*id).to_owned(), SyscallType::Linux).with_root_path(root).context(|| format!("use {root}"))?;
     let built = builder.validate_id().and_then(|builder| builder.as_init(*bundle).with_systemd(false).with_detach(true).build());
     let mut container = built.map_err(|error| describe(&error))?;
     let pid = container.pid().ok_or("the container has no pid")?;

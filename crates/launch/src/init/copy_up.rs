@@ -38,7 +38,8 @@ fn copy_entries(from: &OwnedFd, to: &OwnedFd) -> Result<(), Fault> {
 
 fn copy_entry(from: &OwnedFd, to: &OwnedFd, name: &OsStr) -> Result<(), Fault> {
     let stat = stat_in(from, name)?;
-    let open = |dir: &OwnedFd, flags| openat(dir, name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o600));
+    let open =
+        |dir: &OwnedFd, flags| openat(dir, name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o600));
     match kind_of(&stat) {
         SFlag::S_IFDIR => {
             mkdirat(to, name, Mode::S_IRWXU)?;

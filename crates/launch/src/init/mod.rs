@@ -4,40 +4,77 @@
 mod copy_up;
 mod devices;
 mod hide;
+mod join;
 mod mounts;
 mod process;
-pub(crate) use process::check_preserved;
 mod root;
 mod sysctl;
 
+pub(crate) use join::Join;
+pub(crate) use process::check_preserved;
+
+use crate::console::Console;
 use crate::handler::Handler;
+use crate::hooks;
 use crate::steps::{About, Fault, ProcessStep, Step};
 use crate::sync::{FromParent, Sync};
-use devices::Devices;
 use hide::Masks;
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
-use root::Root;
-use skiff_plan::{HostFacts, InitOp, Plan};
+use nix::sys::stat::Mode;
+use process::Keep;
+use root::{Fd, Root};
+use skiff_plan::{Hook, Hooks, HostFacts, InitOp, Process};
+use skiff_sys::SharedProgram;
+use std::cell::Cell;
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Exit code of an init that did not become the container, when nobody asks for it any more.
 const FAILED: i32 = 255;
 
-/// What init starts with, all of it inherited through the clone.
+/// What a process on its way into a container starts with, all of it inherited through the clone.
 pub(crate) struct Start<'a> {
-    pub plan: &'a Plan,
+    /// The steps to walk; none for exec.
+    pub ops: &'a [InitOp],
+    pub process: &'a Process,
     pub facts: &'a HostFacts,
-    pub sync: Sync,
-    pub fifo: OwnedFd,
     /// The container keeps descriptors 3 to 2 + this.
     pub keep_fds: u32,
-    /// Namespaces to unshare once the parent has placed us; empty when cloned into the cgroup.
-    pub late: CloneFlags,
-    /// The parent places us in the cgroup after the clone.
+    /// The parent has something to do to us first.
     pub wait_placed: bool,
+    pub join: Join,
+    /// The container does not live in the runtime's user namespace.
+    pub user_namespace: bool,
+    pub hooks: Option<HookPlan<'a>>,
+    /// Name of the session keyring.
+    pub keyring: Option<CString>,
     pub handler: &'a mut dyn Handler,
+    pub owned: Owned,
+    /// Length of the program, once the parent has told it.
+    pub program_length: Cell<Option<u16>>,
+}
+
+/// What it has inherited and owns from now on.
+pub(crate) struct Owned {
+    pub sync: Sync,
+    /// Where the start byte comes from; exec has none.
+    pub fifo: Option<OwnedFd>,
+    /// Where the terminal's master goes.
+    pub console: Option<OwnedFd>,
+    /// Where the parent stores the seccomp program.
+    pub program: Option<SharedProgram>,
+    /// Bind sources that the parent has opened, by the index of their step: a mapped root may not reach them.
+    pub sources: Vec<(usize, OwnedFd)>,
+}
+
+/// The hooks of a container and what init must know to run its own.
+pub(crate) struct HookPlan<'a> {
+    pub hooks: &'a Hooks,
+    /// States as the hooks find them on stdin: creating and created.
+    pub states: [Vec<u8>; 2],
 }
 
 /// A step and why it failed.
@@ -64,30 +101,69 @@ impl<T, E: Into<Fault>> At<T> for Result<T, E> {
 pub(crate) fn run(mut start: Start<'_>) -> ! {
     if let Err((step, fault)) = prepare(&mut start) {
         // The parent may be gone; then nobody wants to know.
-        let _ = start.sync.failed(step.number(), &fault);
+        let _ = start.owned.sync.failed(step.number(), &fault);
         skiff_sys::exit_now(FAILED);
     }
     wait_committed(&start).unwrap_or_else(|_| skiff_sys::exit_now(FAILED));
-    wait_started(&start.fifo);
-    start.handler.run(&start.plan.process, &start.fifo)
+    run_start_hooks(&start);
+    start.handler.run(start.process, start.owned.fifo.as_ref())
 }
 
-/// Everything that can fail, up to the point where the parent may say that the container is created.
+/// Everything that can fail, up to the point where the parent may say that the process is there.
 fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
-    // Until execve nobody in the container may look into this process: its memory is the runtime's (CVE-2016-9962).
-    nix::sys::prctl::set_dumpable(false).during(ProcessStep::Begin)?;
-    nix::sys::stat::umask(nix::sys::stat::Mode::empty());
-    if start.wait_placed {
-        wait_placed(&start.sync).during(ProcessStep::Placed)?;
+    nix::sys::stat::umask(Mode::empty());
+    if !start.user_namespace {
+        hide_memory().during(ProcessStep::Begin)?;
     }
-    if !start.late.is_empty() {
-        nix::sched::unshare(start.late).during(ProcessStep::LateNamespaces)?;
+    if start.wait_placed {
+        wait_placed(&start.owned.sync).during(ProcessStep::Placed)?;
+    }
+    join::enter(start)?;
+    if start.user_namespace {
+        join::become_mapped_root().during(ProcessStep::MappedRoot)?;
+        // Only now: a parent without privileges could not write the maps of a process that hides.
+        hide_memory().during(ProcessStep::Begin)?;
+    }
+    if let Join::Files(rest) = &start.join
+        && rest.late != 0
+    {
+        nix::sched::unshare(CloneFlags::from_bits_retain(rest.late as i32)).during(ProcessStep::LateNamespaces)?;
     }
     nix::unistd::setsid().during(ProcessStep::Session)?;
-    build(start.plan)?;
-    let keep = process::Keep { fds: start.keep_fds, sync: start.sync.0.as_raw_fd(), fifo: start.fifo.as_raw_fd() };
-    process::become_process(&start.plan.process, start.facts, &keep)?;
-    start.handler.prepare(&start.plan.process).during(ProcessStep::Command)
+    if let Some(name) = &start.keyring {
+        join_keyring(name).during(ProcessStep::Keyring)?;
+    }
+    let keep = Keep { fds: start.keep_fds, own: start.own_fds() };
+    if let Some(console) = terminal(start, &keep)? {
+        console.become_stdio().during(ProcessStep::Terminal)?;
+    }
+    process::become_process(start, &keep)?;
+    start.handler.prepare(start.process).during(ProcessStep::Command)
+}
+
+/// Until execve nobody in the container may look into this process: its memory is the runtime's (CVE-2016-9962).
+fn hide_memory() -> nix::Result<()> {
+    nix::sys::prctl::set_dumpable(false)
+}
+
+/// A kernel without keys, or a user with too many, is no reason to fail: runc goes on, too.
+fn join_keyring(name: &CString) -> nix::Result<()> {
+    match skiff_sys::join_session_keyring(name) {
+        Ok(()) | Err(Errno::ENOSYS | Errno::EDQUOT | Errno::EPERM) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Builds the root, if there is one to build, and makes the process' terminal, if it has one.
+fn terminal(start: &Start<'_>, keep: &Keep) -> Result<Option<Console>, Failed> {
+    if !start.ops.is_empty() {
+        return build(start, keep);
+    }
+    let Some(terminal) = &start.process.terminal else { return Ok(None) };
+    let root = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).during(ProcessStep::Terminal)?;
+    let console = Console::open(root.as_fd(), terminal.size).during(ProcessStep::Terminal)?;
+    start.send_master(&console).during(ProcessStep::Terminal)?;
+    Ok(Some(console))
 }
 
 fn wait_placed(sync: &Sync) -> Result<(), Fault> {
@@ -98,44 +174,151 @@ fn wait_placed(sync: &Sync) -> Result<(), Fault> {
     }
 }
 
+impl Start<'_> {
+    /// Descriptors of ours that are needed to the end.
+    fn own_fds(&self) -> Vec<u32> {
+        let all = [
+            Some(self.owned.sync.0.as_fd()),
+            self.owned.fifo.as_ref().map(AsFd::as_fd),
+            self.owned.console.as_ref().map(AsFd::as_fd),
+        ];
+        all.into_iter().flatten().map(|fd| fd.as_raw_fd().unsigned_abs()).collect()
+    }
+
+    fn send_master(&self, console: &Console) -> Result<(), Fault> {
+        match &self.owned.console {
+            Some(socket) => console.send(socket.as_fd()),
+            None => Err(Fault::new(Errno::UnknownErrno, "there is no --console-socket for the terminal")),
+        }
+    }
+
+    /// The source that the parent has opened for a step.
+    fn source(&self, index: usize) -> Option<Fd> {
+        let found = self.owned.sources.iter().find(|(step, _)| *step == index)?;
+        found.1.try_clone().ok().map(skiff_sys::leave_open)
+    }
+
+    /// Waits for one message of the parent's. That the program is ready may come at any time before.
+    fn hear(&self, wanted: FromParent) -> Result<(), Fault> {
+        loop {
+            match self.owned.sync.hear_parent()? {
+                Some(FromParent::SeccompReady(length)) => self.program_length.set(Some(length)),
+                Some(message) if message == wanted => return Ok(()),
+                Some(_) => return Err(Errno::EPROTO.into()),
+                None => skiff_sys::exit_now(FAILED),
+            }
+            if matches!(wanted, FromParent::SeccompReady(_)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Loads the filter, when the parent has compiled it.
+    fn load_seccomp(&self) -> Result<(), Fault> {
+        let (Some(profile), Some(shared)) = (&self.process.seccomp, &self.owned.program) else { return Ok(()) };
+        if self.program_length.get().is_none() {
+            self.hear(FromParent::SeccompReady(0))?;
+        }
+        let program = shared.load(self.program_length.get().unwrap_or_default());
+        Ok(skiff_sys::seccomp::load(&program, profile.flags)?)
+    }
+
+    /// The hooks that are due before the root is entered: the parent's, then ours.
+    fn run_hooks(&self) -> Result<(), Fault> {
+        let Some(plan) = &self.hooks else { return Ok(()) };
+        if !(plan.hooks.prestart.is_empty() && plan.hooks.create_runtime.is_empty()) {
+            self.owned.sync.root_ready()?;
+            self.hear(FromParent::HooksDone)?;
+        }
+        run_ours(&plan.hooks.create_container, &plan.states[0], &hooks::own_environment())
+    }
+}
+
+fn run_ours(due: &[Hook], state: &[u8], env: &[CString]) -> Result<(), Fault> {
+    Ok(hooks::run(due, &hooks::Context { state, env, directory: None, umask: Some(0o022) })?)
+}
+
+/// The startContainer hooks, once `start` has said so. Their failure ends init with the start byte left, which tells `start`.
+fn run_start_hooks(start: &Start<'_>) {
+    let (Some(plan), Some(fifo)) = (&start.hooks, &start.owned.fifo) else { return };
+    if plan.hooks.start_container.is_empty() {
+        return;
+    }
+    let mut fds = [PollFd::new(fifo.as_fd(), PollFlags::POLLIN)];
+    while poll(&mut fds, PollTimeout::NONE) != Ok(1) {}
+    if let Err(fault) = run_ours(&plan.hooks.start_container, &plan.states[1], &start.process.env) {
+        let _ = nix::unistd::write(std::io::stderr(), format!("{}\n", fault.argument).as_bytes());
+        skiff_sys::exit_now(FAILED);
+    }
+}
+
 /// What the steps leave for later ones.
 #[derive(Default)]
 struct Builder {
     root: Option<Root>,
-    devices: Devices,
     masks: Masks,
+    /// The host's mounts, as this namespace shows them, hand on what happens to them.
+    host_is_shared: bool,
+    console: Option<Console>,
 }
 
-fn build(plan: &Plan) -> Result<(), Failed> {
+/// So many steps leave their descriptors open before all are closed: far fewer calls, and never near a soft limit of 1024.
+const SWEEP: usize = 64;
+
+fn build(start: &Start<'_>, keep: &Keep) -> Result<Option<Console>, Failed> {
     let mut builder = Builder::default();
-    for (index, op) in plan.init_ops.iter().enumerate() {
-        builder.step(op).at(Step::Op(index))?;
+    for (index, op) in start.ops.iter().enumerate() {
+        builder.step(start, index, op).at(Step::Op(index))?;
+        if index % SWEEP == SWEEP - 1 {
+            builder.sweep(start, keep).at(Step::Op(index))?;
+        }
     }
-    Ok(())
+    Ok(builder.console)
 }
 
 impl Builder {
+    /// Closes what the steps so far have left open. Between two steps only the builder's own descriptors are in use.
+    fn sweep(&mut self, start: &Start<'_>, keep: &Keep) -> nix::Result<()> {
+        if let Some(root) = &mut self.root {
+            root.forget();
+        }
+        let ours = [self.root.as_ref().map(Root::fd), self.masks.null, self.masks.empty];
+        let ours = ours.into_iter().flatten().map(|fd| fd.as_raw_fd().unsigned_abs());
+        let console = self.console.iter().flat_map(Console::descriptors);
+        let sources = start.owned.sources.iter().map(|(_, fd)| fd.as_raw_fd().unsigned_abs());
+        keep.close_others(ours.chain(console).chain(sources))
+    }
+
+    fn console(&mut self, start: &Start<'_>) -> Result<(), Fault> {
+        let size = start.process.terminal.and_then(|terminal| terminal.size);
+        let root = self.root()?.fd();
+        let console = Console::open(root, size)?;
+        start.send_master(&console)?;
+        console.bind(root)?;
+        self.console = Some(console);
+        Ok(())
+    }
+
     fn root(&self) -> Result<&Root, Fault> {
         self.root.as_ref().ok_or_else(|| Fault::new(Errno::EBADF, "no root attached"))
     }
 
-    fn step(&mut self, op: &InitOp) -> Result<(), Fault> {
+    fn step(&mut self, start: &Start<'_>, index: usize, op: &InitOp) -> Result<(), Fault> {
         match op {
             InitOp::LoopbackUp => Ok(skiff_sys::loopback_up()?),
-            InitOp::Propagation(flags) => root::set_propagation(*flags),
+            InitOp::Propagation(flags) => {
+                self.host_is_shared = flags & libc::MS_SHARED != 0;
+                root::set_propagation(*flags)
+            }
             InitOp::AttachRoot { path, private_parent } => {
                 self.root = Some(Root::attach(path, *private_parent)?);
                 Ok(())
             }
-            InitOp::Mount(mount) => mounts::mount(self.root()?, mount),
-            InitOp::Device(device) => {
-                let root = self.root.as_ref().ok_or(Errno::EBADF)?;
-                self.devices.make(root, device)
-            }
-            InitOp::Symlink { target, path, keep_existing } => {
-                let root = self.root.as_ref().ok_or(Errno::EBADF)?;
-                self.devices.link(root, target, path, *keep_existing)
-            }
+            InitOp::Mount(mount) => mounts::mount(self.root()?, mount, start.source(index)),
+            InitOp::Hooks => start.run_hooks(),
+            InitOp::Console => self.console(start),
+            InitOp::Device(device) => devices::make(self.root()?, device),
+            InitOp::Symlink { target, path, keep_existing } => devices::link(self.root()?, target, path, *keep_existing),
             InitOp::WorkingDirectory(path) => self.root()?.directory(path).map(drop),
             InitOp::ReadonlyMount(path) => hide::read_only_mount(self.root()?, path),
             InitOp::ReadonlyPath(path) => hide::read_only_path(self.root()?, path),
@@ -144,7 +327,7 @@ impl Builder {
                 self.masks.mask(root, path)
             }
             InitOp::ReadonlyRoot => self.root()?.make_read_only(),
-            InitOp::EnterRoot { no_pivot, propagation } => self.root()?.enter(*no_pivot, *propagation),
+            InitOp::EnterRoot { no_pivot, propagation } => self.root()?.enter(*no_pivot, self.host_is_shared, *propagation),
             InitOp::Sysctl { key, value } => sysctl::write(key, value),
             InitOp::Hostname(name) => Ok(nix::unistd::sethostname(name_of(name))?),
             InitOp::Domainname(name) => Ok(skiff_sys::set_domain_name(name)?),
@@ -158,29 +341,23 @@ fn name_of(name: &std::ffi::CStr) -> &std::ffi::OsStr {
 
 /// Says Ready and waits until the parent has recorded the container. At end of file the parent is gone: so are we.
 fn wait_committed(start: &Start<'_>) -> nix::Result<()> {
-    start.sync.ready()?;
+    start.owned.sync.ready()?;
     loop {
-        match start.sync.hear_parent()? {
+        match start.owned.sync.hear_parent()? {
             Some(FromParent::Committed) => return Ok(()),
             Some(FromParent::LimitYourself) => limit_ourselves(start)?,
-            Some(FromParent::Placed) => return Err(Errno::EPROTO),
+            Some(_) => return Err(Errno::EPROTO),
             None => skiff_sys::exit_now(FAILED),
         }
     }
 }
 
 fn limit_ourselves(start: &Start<'_>) -> nix::Result<()> {
-    for limit in &start.plan.process.rlimits {
+    for limit in &start.process.rlimits {
         if let Err(fault) = skiff_sys::set_rlimit(0, limit.resource, limit.soft, limit.hard).about(limit.name) {
-            start.sync.failed(Step::Process(ProcessStep::Limits).number(), &fault)?;
+            start.owned.sync.failed(Step::Process(ProcessStep::Limits).number(), &fault)?;
             skiff_sys::exit_now(FAILED);
         }
     }
-    start.sync.ready()
-}
-
-/// Waits for the byte that `start` writes. The handler takes it, as late as it can: an unread byte tells `start` that we failed.
-fn wait_started(fifo: &OwnedFd) {
-    let mut fds = [PollFd::new(fifo.as_fd(), PollFlags::POLLIN)];
-    while poll(&mut fds, PollTimeout::NONE) != Ok(1) {}
+    start.owned.sync.ready()
 }

@@ -1,15 +1,15 @@
 //! The mounts below the root. Destinations are descriptors found inside the root; nothing is mounted by name. init side.
 
 use super::copy_up;
-use super::root::{Root, kind};
+use super::root::{Fd, Root, kind};
 use crate::steps::{About, Fault};
 use nix::errno::Errno;
 use nix::mount::MsFlags;
-use nix::sys::stat::SFlag;
+use nix::sys::stat::{SFlag, fstat};
 use skiff_plan::{Mount, MountKind, NewFilesystem};
+use skiff_sys::leave_open;
 use skiff_sys::mount::{Filesystem, attr, move_mount, open_tree, set_attributes};
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Superblock flags by their plan name.
@@ -40,17 +40,18 @@ const ATTRIBUTES: [(u64, libc::c_ulong); 8] = [
 const MS_NOSYMFOLLOW: libc::c_ulong = 256;
 
 /// Makes one mount of the plan.
-pub(super) fn mount(root: &Root, mount: &Mount) -> Result<(), Fault> {
+pub(super) fn mount(root: &Root, mount: &Mount, opened: Option<Fd>) -> Result<(), Fault> {
     let mounted = match &mount.kind {
-        MountKind::Bind { source, recursive } => bind(root, mount, source, *recursive)?,
+        MountKind::Bind { source, recursive } => bind(root, mount, source, *recursive, opened)?,
         MountKind::New(new) => new_filesystem(root, mount, new)?,
         MountKind::Remount => remount(root, mount)?,
     };
+    root.mounted(&mount.destination);
     if mount.recursive_attr != Default::default() {
-        set_attributes(mounted.as_fd(), mount.recursive_attr.set, mount.recursive_attr.clear, 0, true)?;
+        set_attributes(mounted, mount.recursive_attr.set, mount.recursive_attr.clear, 0, true)?;
     }
     for flags in &mount.propagation {
-        set_attributes(mounted.as_fd(), 0, 0, flags & !libc::MS_REC, flags & libc::MS_REC != 0).about("propagation")?;
+        set_attributes(mounted, 0, 0, flags & !libc::MS_REC, flags & libc::MS_REC != 0).about("propagation")?;
     }
     Ok(())
 }
@@ -60,35 +61,48 @@ fn wants_more(mount: &Mount) -> bool {
     mount.recursive_attr != Default::default() || !mount.propagation.is_empty()
 }
 
-fn bind(root: &Root, mount: &Mount, source: &Path, recursive: bool) -> Result<OwnedFd, Fault> {
-    let tree = open_tree(None, source, recursive).about(format_args!("source {}", source.display()))?;
+fn bind(root: &Root, mount: &Mount, source: &Path, recursive: bool, opened: Option<Fd>) -> Result<Fd, Fault> {
+    let tree = match opened {
+        Some(tree) => tree,
+        None => open_tree(None, source, recursive).map(leave_open).about(format_args!("source {}", source.display()))?,
+    };
     if mount.attr != Default::default() {
-        set_attributes(tree.as_fd(), mount.attr.set, mount.attr.clear, 0, false)?;
+        set_attributes(tree, mount.attr.set, mount.attr.clear, 0, false)?;
     }
     let target = match root.find(&mount.destination, mount.no_symlinks) {
-        Err(Errno::ENOENT) => root.find_or_make(&mount.destination, kind(&tree)?, mount.no_symlinks)?,
+        Err(Errno::ENOENT) => root.find_or_make(&mount.destination, kind(tree)?, mount.no_symlinks)?,
         _ => root.find_or_make(&mount.destination, SFlag::S_IFREG, mount.no_symlinks)?,
     };
-    move_mount(tree.as_fd(), target.as_fd())?;
+    move_mount(tree, target)?;
     Ok(tree)
 }
 
-fn new_filesystem(root: &Root, mount: &Mount, new: &NewFilesystem) -> Result<OwnedFd, Fault> {
+fn new_filesystem(root: &Root, mount: &Mount, new: &NewFilesystem) -> Result<Fd, Fault> {
     let target = root.find_or_make(&mount.destination, SFlag::S_IFDIR, mount.no_symlinks)?;
     if new.copy_up {
-        return with_copy(mount, new, &target);
+        return with_copy(mount, new, target);
     }
     // mount(2) needs a path; "." of a directory entered by descriptor is one that nobody can exchange. It costs three calls
     // where the newer interface takes one for every option, and knows no limit of 255 bytes to an option's value.
-    nix::unistd::fchdir(&target)?;
+    nix::unistd::fchdir(target)?;
     let mut flags = translate(&ATTRIBUTES, |bit| mount.attr.set & bit == *bit);
     flags |= translate(&SUPERBLOCK, |name| new.flags.contains(name));
-    let data = CString::new(new.options.join(",")).map_err(|_| Errno::EINVAL)?;
-    let data = (!new.options.is_empty()).then_some(data.as_c_str());
+    let options = options(new, target)?.join(",");
+    let data = CString::new(options).map_err(|_| Errno::EINVAL)?;
+    let data = (!data.is_empty()).then_some(data.as_c_str());
     let flags = MsFlags::from_bits_retain(flags);
     nix::mount::mount(Some(new.source.as_c_str()), ".", Some(new.fstype.as_c_str()), flags, data)
         .map_err(|errno| Fault::new(errno, complaint(new).unwrap_or_default()))?;
     if wants_more(mount) { Ok(root.find(&mount.destination, mount.no_symlinks)?) } else { Ok(target) }
+}
+
+/// A tmpfs without a mode takes that of the directory it covers, as runc's does.
+fn options(new: &NewFilesystem, target: Fd) -> Result<Vec<String>, Fault> {
+    let mut options = new.options.clone();
+    if new.fstype.as_c_str() == c"tmpfs" && !options.iter().any(|option| option.starts_with("mode=")) {
+        options.push(format!("mode={:o}", fstat(target)?.st_mode & 0o7777));
+    }
+    Ok(options)
 }
 
 fn translate<T>(table: &[(T, libc::c_ulong)], wanted: impl Fn(&T) -> bool) -> libc::c_ulong {
@@ -111,25 +125,21 @@ fn configure(context: &Filesystem, option: &str) -> nix::Result<()> {
 }
 
 /// A tmpfs that first receives what lies at the destination, and only then covers it.
-fn with_copy(mount: &Mount, new: &NewFilesystem, target: &OwnedFd) -> Result<OwnedFd, Fault> {
+fn with_copy(mount: &Mount, new: &NewFilesystem, target: Fd) -> Result<Fd, Fault> {
     let context = Filesystem::open(&new.fstype)?;
     context.option(c"source", &new.source)?;
-    for option in &new.options {
+    for option in &options(new, target)? {
         configure(&context, option).map_err(|errno| Fault::new(errno, context.complaint().unwrap_or_else(|| option.clone())))?;
     }
-    let tree = context.mount(mount.attr.set & !attr::RDONLY)?;
-    copy_up::copy(target.as_fd(), tree.as_fd())?;
-    set_attributes(tree.as_fd(), mount.attr.set & attr::RDONLY, 0, 0, false)?;
-    move_mount(tree.as_fd(), target.as_fd())?;
+    let tree = leave_open(context.mount(mount.attr.set & !attr::RDONLY)?);
+    copy_up::copy(target, tree)?;
+    set_attributes(tree, mount.attr.set & attr::RDONLY, 0, 0, false)?;
+    move_mount(tree, target)?;
     Ok(tree)
 }
 
-fn remount(root: &Root, mount: &Mount) -> Result<OwnedFd, Fault> {
+fn remount(root: &Root, mount: &Mount) -> Result<Fd, Fault> {
     let target = root.find(&mount.destination, mount.no_symlinks)?;
-    change(target.as_fd(), mount)?;
+    set_attributes(target, mount.attr.set, mount.attr.clear, 0, false)?;
     Ok(target)
-}
-
-fn change(target: BorrowedFd<'_>, mount: &Mount) -> Result<(), Fault> {
-    Ok(set_attributes(target, mount.attr.set, mount.attr.clear, 0, false)?)
 }

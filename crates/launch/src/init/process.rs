@@ -1,31 +1,44 @@
 //! From init to the container's process: stdio, descriptors, signals, working directory, credentials, in the order of
 //! docs/architecture.md ("init, in order"). init side.
 
-use super::{At, Failed};
+use super::{At, Failed, Start};
 use crate::steps::{About, Fault, ProcessStep};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, SFlag, fstat, umask};
 use nix::unistd::{Uid, chdir, fchown, isatty};
-use skiff_plan::{Capabilities, HostFacts, Process};
+use skiff_plan::Process;
 use skiff_sys::CapSets;
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// The descriptors that stay open.
 pub(super) struct Keep {
     /// 3 to 2 + this go to the container.
     pub fds: u32,
-    pub sync: RawFd,
-    pub fifo: RawFd,
+    /// Ours.
+    pub own: Vec<u32>,
 }
 
 /// Becomes the process in everything but its program.
-pub(super) fn become_process(process: &Process, facts: &HostFacts, keep: &Keep) -> Result<(), Failed> {
+pub(super) fn become_process(start: &Start<'_>, keep: &Keep) -> Result<(), Failed> {
+    let process = start.process;
     own_stdio(process.uid).during(ProcessStep::StdioOwner)?;
     close_descriptors(keep).during(ProcessStep::CloseDescriptors)?;
-    skiff_sys::reset_dispositions(facts.ignored_signals).during(ProcessStep::Signals)?;
+    skiff_sys::reset_dispositions(start.facts.ignored_signals).during(ProcessStep::Signals)?;
     skiff_sys::empty_mask().during(ProcessStep::Signals)?;
+    if let Some(persona) = process.personality {
+        skiff_sys::set_personality(persona).during(ProcessStep::Personality)?;
+    }
+    umask(Mode::from_bits_truncate(process.umask));
     let entered = enter_cwd(process);
-    credentials(process, facts)?;
+    if !process.no_new_privileges {
+        // Once the capabilities are dropped, the kernel takes no filter without no_new_privs.
+        start.load_seccomp().during(ProcessStep::Seccomp)?;
+    }
+    credentials(start)?;
+    if process.no_new_privileges {
+        nix::sys::prctl::set_no_new_privs().during(ProcessStep::NoNewPrivileges)?;
+        start.load_seccomp().during(ProcessStep::Seccomp)?;
+    }
     // A directory that only the user may enter (a home on NFS, mode 0700 without CAP_DAC_OVERRIDE).
     let entered = if entered.is_err() { enter_cwd(process) } else { entered };
     entered.during(ProcessStep::WorkingDirectory)?;
@@ -33,10 +46,10 @@ pub(super) fn become_process(process: &Process, facts: &HostFacts, keep: &Keep) 
         let outside = Fault::new(Errno::UnknownErrno, format!("{} lies outside the container's root", process.cwd.display()));
         return Err(outside).during(ProcessStep::CwdInside);
     }
-    umask(Mode::from_bits_truncate(process.umask));
     Ok(())
 }
 
+/// Entering the root has led to `/`; entering the namespaces of a running container, nowhere that could be relied on.
 fn enter_cwd(process: &Process) -> Result<(), Fault> {
     chdir(&process.cwd).about(process.cwd.display())
 }
@@ -64,10 +77,17 @@ fn own(fd: BorrowedFd<'_>, uid: u32) -> nix::Result<()> {
 
 /// Really closes what is not the container's: execve would run a host file through a left-over directory (CVE-2024-21626).
 fn close_descriptors(keep: &Keep) -> nix::Result<()> {
-    let mut ours = [keep.sync.unsigned_abs(), keep.fifo.unsigned_abs()];
-    ours.sort_unstable();
-    skiff_sys::close_from(3 + keep.fds, &ours)?;
+    keep.close_others([])?;
     (3..3 + keep.fds).try_for_each(inherit)
+}
+
+impl Keep {
+    /// Closes every descriptor but these, stdio and `more`.
+    pub(super) fn close_others(&self, more: impl IntoIterator<Item = u32>) -> nix::Result<()> {
+        let mut kept: Vec<u32> = more.into_iter().chain(self.own.iter().copied()).collect();
+        kept.sort_unstable();
+        skiff_sys::close_from(3 + self.fds, &kept)
+    }
 }
 
 /// The caller may have marked a preserved descriptor close-on-exec.
@@ -75,23 +95,46 @@ fn inherit(fd: u32) -> nix::Result<()> {
     skiff_sys::clear_cloexec(fd)
 }
 
-fn credentials(process: &Process, facts: &HostFacts) -> Result<(), Failed> {
+fn credentials(start: &Start<'_>) -> Result<(), Failed> {
+    let (process, facts) = (start.process, start.facts);
     let caps = &process.capabilities;
-    drop_bounding(caps, facts).during(ProcessStep::BoundingSet)?;
-    skiff_sys::set_groups(&process.groups).during(ProcessStep::Groups)?;
-    let ids = format_args!("{}:{}", process.uid, process.gid).to_string();
-    skiff_sys::set_ids(process.uid, process.gid).about(ids).during(ProcessStep::Ids)?;
+    drop_bounding(start).during(ProcessStep::BoundingSet)?;
+    // What is so already needs no call; inside a user namespace the facts of the host say nothing.
+    if start.user_namespace || facts.groups != process.groups {
+        set_groups(start).during(ProcessStep::Groups)?;
+    }
+    if start.user_namespace || facts.ids != Some((process.uid, process.gid)) {
+        let ids = format_args!("{}:{}", process.uid, process.gid).to_string();
+        skiff_sys::set_ids(process.uid, process.gid).about(ids).during(ProcessStep::Ids)?;
+    }
     let sets = CapSets { effective: caps.effective, permitted: caps.permitted, inheritable: caps.inheritable };
     skiff_sys::capset(sets).during(ProcessStep::Capabilities)?;
-    bits(caps.ambient).try_for_each(skiff_sys::raise_ambient).during(ProcessStep::AmbientSet)?;
-    if process.no_new_privileges {
-        nix::sys::prctl::set_no_new_privs().during(ProcessStep::NoNewPrivileges)?;
-    }
-    Ok(())
+    bits(caps.ambient).try_for_each(skiff_sys::raise_ambient).during(ProcessStep::AmbientSet)
 }
 
-fn drop_bounding(caps: &Capabilities, facts: &HostFacts) -> Result<(), Fault> {
-    bits(facts.bounding & !caps.bounding).try_for_each(|cap| skiff_sys::drop_bounding(cap).about(format_args!("capability {cap}")))
+/// Where the maps deny setgroups, there is nothing to set as long as nothing is asked for.
+fn set_groups(start: &Start<'_>) -> nix::Result<()> {
+    match skiff_sys::set_groups(&start.process.groups) {
+        Err(Errno::EPERM) if start.user_namespace && start.process.groups.is_empty() => Ok(()),
+        other => other,
+    }
+}
+
+/// A new user namespace begins with the full set, whatever the runtime's own was.
+fn drop_bounding(start: &Start<'_>) -> Result<(), Fault> {
+    let unwanted = !start.process.capabilities.bounding;
+    let drop = |cap: u32| skiff_sys::drop_bounding(cap).about(format_args!("capability {cap}"));
+    if !start.user_namespace {
+        return bits(start.facts.bounding & unwanted).try_for_each(drop);
+    }
+    for cap in bits(unwanted) {
+        match drop(cap) {
+            // Beyond the last capability that the kernel knows.
+            Err(fault) if fault.errno == Errno::EINVAL => break,
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 fn bits(mask: u64) -> impl Iterator<Item = u32> {
@@ -102,4 +145,3 @@ fn bits(mask: u64) -> impl Iterator<Item = u32> {
 pub(crate) fn check_preserved(count: u32) -> Result<(), u32> {
     (3..3 + count).try_for_each(|fd| if skiff_sys::is_open(fd) { Ok(()) } else { Err(fd) })
 }
-

@@ -36,7 +36,16 @@ fn v1() -> CgroupFacts {
 fn plan_with(facts: CgroupFacts, manager: CgroupManager, linux: &str) -> Result<CgroupPlan, Error> {
     let text = format!(r#"{{"ociVersion":"1.2.0","root":{{"path":"rootfs"}},"linux":{linux}}}"#);
     let spec: Spec = serde_json::from_str(&text).unwrap();
-    let facts = HostFacts { euid: 0, bounding: u64::MAX, permitted: u64::MAX, ignored_signals: 0, cgroup: facts };
+    let facts = HostFacts {
+        euid: 0,
+        ids: Some((0, 0)),
+        groups: Vec::new(),
+        bounding: u64::MAX,
+        permitted: u64::MAX,
+        ignored_signals: 0,
+        seccomp_flags: 0,
+        cgroup: facts,
+    };
     cgroup(&spec, &facts, &Options { id: "c1".into(), cgroup_manager: manager, no_pivot: false })
 }
 
@@ -120,7 +129,10 @@ fn no_cgroup_filesystem_is_refused() {
 #[test]
 fn kubernetes_limits() {
     let resources = r#"{"memory":{"limit":67108864,"swap":67108864},"cpu":{"shares":102,"quota":20000,"period":100000}}"#;
-    assert_eq!(writes(full_v2(), resources), ["memory.max=67108864", "memory.swap.max=0?", "cpu.weight=17", "cpu.max=20000 100000"]);
+    assert_eq!(
+        writes(full_v2(), resources),
+        ["memory.max=67108864", "memory.swap.max=0?", "cpu.weight=17", "cpu.max=20000 100000"]
+    );
     assert_eq!(
         writes(v1(), resources),
         [
@@ -208,7 +220,18 @@ fn what_only_version_1_has() {
 #[test]
 fn shares_become_weights() {
     let weight = |shares: u64| writes(full_v2(), &format!(r#"{{"cpu":{{"shares":{shares}}}}}"#)).concat();
-    let table = [(1, 1), (2, 1), (3, 2), (102, 17), (512, 59), (1024, 100), (2048, 174), (4096, 303), (262_144, 10_000), (999_999, 10_000)];
+    let table = [
+        (1, 1),
+        (2, 1),
+        (3, 2),
+        (102, 17),
+        (512, 59),
+        (1024, 100),
+        (2048, 174),
+        (4096, 303),
+        (262_144, 10_000),
+        (999_999, 10_000),
+    ];
     for (shares, expected) in table {
         assert_eq!(weight(shares), format!("cpu.weight={expected}"), "{shares} shares");
     }

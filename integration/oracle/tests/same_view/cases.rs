@@ -32,8 +32,20 @@ fn push(list: &mut Value, items: Value) {
 /// As dockerd writes it: many capabilities, no no_new_privs, a writable root, files bound into /etc, limits.
 fn docker(spec: &mut Value, dir: &Path, view: View) {
     let caps = json!([
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP",
-        "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE"
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_FSETID",
+        "CAP_FOWNER",
+        "CAP_MKNOD",
+        "CAP_NET_RAW",
+        "CAP_SETGID",
+        "CAP_SETUID",
+        "CAP_SETFCAP",
+        "CAP_SETPCAP",
+        "CAP_NET_BIND_SERVICE",
+        "CAP_SYS_CHROOT",
+        "CAP_KILL",
+        "CAP_AUDIT_WRITE"
     ]);
     spec["process"]["capabilities"] = json!({"bounding": caps, "effective": caps, "permitted": caps});
     spec["process"]["noNewPrivileges"] = json!(false);
@@ -43,7 +55,10 @@ fn docker(spec: &mut Value, dir: &Path, view: View) {
     spec["process"].as_object_mut().and_then(|process| process.remove("rlimits"));
     spec["root"]["readonly"] = json!(false);
     let file = dir.join("data/hosts");
-    push(&mut spec["mounts"], json!([{"destination": "/etc/hosts", "type": "bind", "source": file, "options": ["rbind", "rprivate"]}]));
+    push(
+        &mut spec["mounts"],
+        json!([{"destination": "/etc/hosts", "type": "bind", "source": file, "options": ["rbind", "rprivate"]}]),
+    );
     spec["linux"]["resources"]["blockIO"] = json!({});
     if view == View::V1 {
         spec["linux"]["resources"]["memory"] = json!({"limit": 64 << 20});
@@ -99,7 +114,8 @@ fn user(spec: &mut Value, _: &Path, _: View) {
     spec["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": [10, 20], "umask": 0o77});
     let all = json!(["CAP_NET_RAW", "CAP_KILL", "CAP_CHOWN"]);
     let some = json!(["CAP_NET_RAW"]);
-    spec["process"]["capabilities"] = json!({"bounding": all, "permitted": all, "effective": some, "inheritable": some, "ambient": some});
+    spec["process"]["capabilities"] =
+        json!({"bounding": all, "permitted": all, "effective": some, "inheritable": some, "ambient": some});
     spec["process"]["noNewPrivileges"] = json!(false);
     spec["process"]["cwd"] = json!("/home");
     spec["process"]["oomScoreAdj"] = json!(500);

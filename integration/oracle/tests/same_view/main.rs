@@ -52,7 +52,9 @@ fn compare(case: &Case, view: View, dir: &Path, used: &mut HashSet<usize>) -> Ve
     let (oracle, skiff) = match (oracle, skiff) {
         (Ok(oracle), Ok(skiff)) => (oracle, skiff),
         (oracle, skiff) => {
-            let errors = [("libcontainer", oracle.err()), ("the runtime", skiff.err())].into_iter().filter_map(|(who, error)| Some((who, error?)));
+            let errors = [("libcontainer", oracle.err()), ("the runtime", skiff.err())]
+                .into_iter()
+                .filter_map(|(who, error)| Some((who, error?)));
             return errors.map(|(who, error)| format!("{}: {who} fails: {error}", case.name)).collect();
         }
     };

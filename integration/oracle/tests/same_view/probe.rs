@@ -62,7 +62,20 @@ fn mount(line: &str) -> String {
 
 fn status(line: &str) -> Option<String> {
     const KEYS: [&str; 14] = [
-        "Umask", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "SigIgn", "SigBlk", "NSpid",
+        "Umask",
+        "Uid",
+        "Gid",
+        "Groups",
+        "CapInh",
+        "CapPrm",
+        "CapEff",
+        "CapBnd",
+        "CapAmb",
+        "NoNewPrivs",
+        "Seccomp",
+        "SigIgn",
+        "SigBlk",
+        "NSpid",
     ];
     line.split(':').next().filter(|key| KEYS.contains(key)).map(|_| line.to_owned())
 }

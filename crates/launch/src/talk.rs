@@ -1,0 +1,100 @@
+//! The parent's side of the talk with a process on its way into a container, the same for create and exec: docs/protocol.md.
+
+use crate::error::{Act, Error};
+use crate::process::{Child, signal_of};
+use crate::steps::sentence;
+use crate::sync::{FromInit, FromParent, Sync};
+use nix::errno::Errno;
+use skiff_cgroup::Cgroup;
+use skiff_plan::{InitOp, Process};
+use skiff_sys::SharedProgram;
+
+/// Who is talked to, and what it was cloned for.
+pub(crate) struct Talk<'a> {
+    pub sync: &'a Sync,
+    /// The process. One that says that it has cloned another is exchanged for that.
+    pub child: &'a mut Child,
+    pub cgroup: &'a Cgroup,
+    pub process: &'a Process,
+    /// The steps that it walks, for the sentence about one that fails.
+    pub ops: &'a [InitOp],
+}
+
+impl Talk<'_> {
+    /// Waits for the one that is meant, where the process first cloned is only in between.
+    pub(crate) fn until_cloned(&mut self) -> Result<(), Error> {
+        match self.hear()? {
+            FromInit::Cloned(child) => {
+                let between = std::mem::replace(self.child, child);
+                between.reap().act(|| "wait for the process in between".into()).map(drop)
+            }
+            _ => Err(Error::Call("hear from init".into(), Errno::EPROTO)),
+        }
+    }
+
+    /// Waits until it has done everything that can fail, runs `hooks` with its pid when they are due, and sets its resource
+    /// limits: earlier, a small one would fail its own opens.
+    pub(crate) fn until_ready(&mut self, hooks: &mut dyn FnMut(u32) -> Result<(), Error>) -> Result<(), Error> {
+        while let FromInit::RootReady = self.hear_readiness()? {
+            hooks(self.child.number())?;
+            self.tell(FromParent::HooksDone)?;
+        }
+        for limit in &self.process.rlimits {
+            match skiff_sys::set_rlimit(self.child.pid.as_raw(), limit.resource, limit.soft, limit.hard) {
+                // Another user's process and no CAP_SYS_RESOURCE: then it lowers its own.
+                Err(Errno::EPERM) => {
+                    self.tell(FromParent::LimitYourself)?;
+                    return self.hear_readiness().map(drop);
+                }
+                other => other.act(|| format!("process.rlimits: set {} to {}:{}", limit.name, limit.soft, limit.hard))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles the process' seccomp profile, if it has one, while it is busy, and tells it.
+    pub(crate) fn hand_over(&self, program: Option<&mut SharedProgram>) -> Result<(), Error> {
+        let (Some(profile), Some(program)) = (&self.process.seccomp, program) else { return Ok(()) };
+        let code = profile.compile().map_err(|error| Error::Status(error.to_string()))?;
+        let length = program.store(&code).act(|| "linux.seccomp: hand over the program".into())?;
+        self.tell(FromParent::SeccompReady(length))
+    }
+
+    pub(crate) fn tell(&self, message: FromParent) -> Result<(), Error> {
+        self.sync.tell_init(message).act(|| "talk to init".into())
+    }
+
+    fn hear_readiness(&self) -> Result<FromInit, Error> {
+        match self.hear()? {
+            message @ (FromInit::Ready | FromInit::RootReady) => Ok(message),
+            _ => Err(Error::Call("hear from init".into(), Errno::EPROTO)),
+        }
+    }
+
+    /// What it says next, unless that is that it failed.
+    fn hear(&self) -> Result<FromInit, Error> {
+        match self.sync.hear_init().act(|| "hear from init".into())? {
+            Some(FromInit::Failed(failure)) => Err(Error::Init(sentence(self.ops, failure.step, &failure.fault))),
+            Some(other) => Ok(other),
+            None => Err(self.gone()),
+        }
+    }
+
+    /// It ended without saying why.
+    pub(crate) fn gone(&self) -> Error {
+        let signal = self.child.reap().ok().and_then(signal_of);
+        Error::InitGone { signal, out_of_memory: self.cgroup.oom_kills().unwrap_or(0) > 0 }
+    }
+}
+
+/// Writes the score, from outside: a process in a user namespace may not.
+pub(crate) fn set_oom_score_adj(child: &Child, process: &Process) -> Result<(), Error> {
+    let Some(score) = process.oom_score_adj else { return Ok(()) };
+    let path = format!("/proc/{}/oom_score_adj", child.pid);
+    let written = std::fs::write(&path, score.to_string());
+    // Lowering takes CAP_SYS_RESOURCE; not when it is the value that was inherited.
+    if written.is_err() && std::fs::read_to_string(&path).is_ok_and(|old| old.trim() == score.to_string()) {
+        return Ok(());
+    }
+    written.act(|| format!("process.oomScoreAdj: set to {score}"))
+}

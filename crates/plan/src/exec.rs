@@ -1,0 +1,57 @@
+//! What a later `exec` needs of config.json: kept in the state record, since nobody reads config.json again. Parent side.
+
+use oci_spec::runtime::{LinuxPersonality, LinuxSeccomp, Process, Spec};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, HostFacts};
+
+/// The parts of config.json that a further process of the container starts from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecBase {
+    /// `process`: what `exec` without `--process` takes its user, environment, directory, capabilities and limits from.
+    pub process: Process,
+    /// `linux.seccomp`, which holds for every process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seccomp: Option<LinuxSeccomp>,
+    /// `linux.personality`, which holds for every process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personality: Option<LinuxPersonality>,
+}
+
+impl ExecBase {
+    pub(crate) fn of(spec: &Spec) -> ExecBase {
+        let linux = spec.linux().as_ref();
+        ExecBase {
+            process: spec.process().clone().unwrap_or_default(),
+            seccomp: linux.and_then(|linux| linux.seccomp().clone()),
+            personality: linux.and_then(|linux| linux.personality().clone()),
+        }
+    }
+
+    /// As the state record keeps it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads [`ExecBase::text`].
+    ///
+    /// # Errors
+    /// The record was written by something else.
+    pub fn read(text: &str) -> Result<ExecBase, Error> {
+        serde_json::from_str(text).map_err(|error| Error::invalid("state record: exec", error.to_string()))
+    }
+
+    /// Decides about a further process; see [`crate::resolve_exec`].
+    ///
+    /// # Errors
+    /// As [`crate::resolve_exec`].
+    pub fn resolve(
+        &self,
+        process: &Process,
+        user_namespace: bool,
+        facts: &HostFacts,
+    ) -> Result<(crate::Process, Vec<String>), Error> {
+        crate::resolve_exec(process, self.seccomp.as_ref(), self.personality.as_ref(), user_namespace, facts)
+    }
+}

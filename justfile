@@ -1,0 +1,32 @@
+# What is done often. Each recipe is one line, or a script in integration/.
+
+_default:
+    @just --list --unsorted
+
+# the release binary
+build:
+    cargo build --release
+
+# every test that the gate runs; the last line counts them
+test:
+    bash integration/test
+
+# every test there is: each step of the fault walk, and real clients
+full:
+    bash integration/test full
+
+# clippy, warnings are errors
+lint:
+    cargo clippy --workspace --exclude skiff-wasm --all-targets -- -D warnings
+
+# format the code
+fmt:
+    cargo fmt --all
+
+# a container's life, step by step
+demo:
+    integration/demo/run
+
+# system calls and programs of one `run /bin/true`, beside other runtimes
+bench-count:
+    integration/bench/count/run.sh
