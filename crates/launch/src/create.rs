@@ -134,7 +134,8 @@ impl Attempt {
         }
         let fifo = self.dir.make_fifo()?;
         let pair = sync::pair().act(|| "make a socket pair".into())?;
-        let cgroup = self.cgroup.insert(Cgroup::create(&request.plan.cgroup)?);
+        let cgroup = self.cgroup.insert(crate::cgroup::create(&request.plan.cgroup, request.facts)?);
+        self.record.cgroup = cgroup.record();
         let program = request.plan.process.seccomp.as_ref().map(|_| SharedProgram::new());
         let mut program = program.transpose().act(|| "share memory with init".into())?;
         let sources = open_sources(request.plan)?;
@@ -162,7 +163,7 @@ impl Attempt {
         let plan = request.plan;
         let states = || [Status::Creating, Status::Created].map(|status| self.hook_state(status, Some(1)).json());
         let due = [&plan.hooks.prestart, &plan.hooks.create_runtime, &plan.hooks.create_container, &plan.hooks.start_container];
-        let hooks = due.iter().any(|hooks| !hooks.is_empty()).then(|| HookPlan { hooks: &plan.hooks, states: states() });
+        let hooks = due.iter().any(|hooks| !hooks.is_empty()).then(|| HookPlan { hooks: &plan.hooks, rootfs: &plan.rootfs, states: states() });
         let keyring = (!request.no_new_keyring).then(|| CString::new(format!("_ses.{}", request.id)).ok()).flatten();
         Start {
             ops: &plan.init_ops,

@@ -1,5 +1,6 @@
 //! The two sides of a container start, parent and init, and what they say to each other (docs/protocol.md).
 
+mod cgroup;
 mod console;
 mod create;
 mod delete;

@@ -148,7 +148,8 @@ fn action(dice: &mut Dice) -> Value {
 /// One rule, with a condition on each of a few arguments.
 fn alone(dice: &mut Dice) -> Value {
     let mut rule = action(dice);
-    let args: Vec<Value> = (0..6).filter(|_| dice.once_in(3)).collect::<Vec<_>>().into_iter().map(|index| on(dice, index)).collect();
+    let args: Vec<Value> =
+        (0..6).filter(|_| dice.once_in(3)).collect::<Vec<_>>().into_iter().map(|index| on(dice, index)).collect();
     rule["args"] = json!(args);
     rule
 }

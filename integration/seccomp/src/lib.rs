@@ -8,4 +8,5 @@ pub mod machine;
 pub mod oracle;
 pub mod profiles;
 pub mod questions;
+pub mod reference;
 pub mod shrink;

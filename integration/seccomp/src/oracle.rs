@@ -33,21 +33,21 @@ impl Oracle {
 
 /// The rules of the profile, added one by one; `Err`: libseccomp refuses one.
 pub fn filter(profile: &LinuxSeccomp) -> Result<ScmpFilterContext, String> {
-        let default = action(profile.default_action(), profile.default_errno_ret());
-        let mut filter = ScmpFilterContext::new(default).map_err(|error| error.to_string())?;
-        for arch in architectures(profile) {
-            filter.add_arch(arch).unwrap();
+    let default = action(profile.default_action(), profile.default_errno_ret());
+    let mut filter = ScmpFilterContext::new(default).map_err(|error| error.to_string())?;
+    for arch in architectures(profile) {
+        filter.add_arch(arch).unwrap();
+    }
+    let rules = profile.syscalls().as_deref().unwrap_or_default();
+    if rules.iter().any(|rule| !rule.names().is_empty()) {
+        filter.set_ctl_optimize(2).unwrap();
+    }
+    for rule in rules {
+        for name in rule.names() {
+            add(&mut filter, rule, name, default).map_err(|error| format!("{name}: {error}"))?;
         }
-        let rules = profile.syscalls().as_deref().unwrap_or_default();
-        if rules.iter().any(|rule| !rule.names().is_empty()) {
-            filter.set_ctl_optimize(2).unwrap();
-        }
-        for rule in rules {
-            for name in rule.names() {
-                add(&mut filter, rule, name, default).map_err(|error| format!("{name}: {error}"))?;
-            }
-        }
-        Ok(filter)
+    }
+    Ok(filter)
 }
 
 /// runc's verdict on a call that is newer than what the profile names.

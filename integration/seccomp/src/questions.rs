@@ -8,30 +8,56 @@ use skiff_sys::seccomp::SockFilter;
 
 use crate::machine::{Asked, looks_at_arguments, run};
 use crate::oracle::{Oracle, X32_BIT, X86, X86_64};
+use crate::reference::Reference;
 
 /// The samples of all values against each other, for a call that looks at its arguments.
 const SAMPLES: u64 = 512;
 
-/// Asks both, and counts; the first disagreement for each call as text.
-pub fn disagreements(profile: &LinuxSeccomp, program: &[SockFilter], oracle: &Oracle) -> (usize, Vec<String>) {
+/// Something else that judges calls.
+pub trait Judge {
+    /// What is wrong with `verdict`, if anything.
+    fn objection(&self, asked: &Asked, verdict: u32) -> Option<String>;
+    /// Whether arguments decide about this call.
+    fn looks_at_arguments(&self, asked: &Asked) -> bool;
+}
+
+impl Judge for Oracle {
+    fn objection(&self, asked: &Asked, verdict: u32) -> Option<String> {
+        let theirs = self.verdict(asked);
+        (verdict != theirs).then(|| format!("libseccomp {theirs:#x}"))
+    }
+
+    fn looks_at_arguments(&self, asked: &Asked) -> bool {
+        looks_at_arguments(&self.program, asked)
+    }
+}
+
+impl Judge for Reference {
+    fn objection(&self, asked: &Asked, verdict: u32) -> Option<String> {
+        let allowed = self.verdicts(asked);
+        (!allowed.contains(&verdict)).then(|| format!("the profile {allowed:#x?}"))
+    }
+
+    fn looks_at_arguments(&self, asked: &Asked) -> bool {
+        self.has_conditions(asked)
+    }
+}
+
+/// Asks the program everything and the judge about every answer; the first objection for each call.
+pub fn objections(profile: &LinuxSeccomp, program: &[SockFilter], judge: &dyn Judge) -> Vec<String> {
     let arguments = arguments(profile);
-    let mut asked = 0;
     let mut found = Vec::new();
     for (arch, number) in calls() {
         let plain = Asked { arch, number, args: [0; 6] };
-        let looks = looks_at_arguments(program, &plain) || looks_at_arguments(&oracle.program, &plain);
+        let looks = looks_at_arguments(program, &plain) || judge.looks_at_arguments(&plain);
         let all = if looks { arguments.as_slice() } else { &[[0; 6]] };
-        for &args in all {
-            let question = Asked { args, ..plain };
-            let (ours, theirs) = (run(program, &question), oracle.verdict(&question));
-            asked += 1;
-            if ours != theirs {
-                found.push(format!("{question:x?}: {ours:#x}, libseccomp {theirs:#x}"));
-                break;
-            }
-        }
+        found.extend(all.iter().find_map(|&args| {
+            let asked = Asked { args, ..plain };
+            let verdict = run(program, &asked);
+            judge.objection(&asked, verdict).map(|objection| format!("{asked:x?}: {verdict:#x}, {objection}"))
+        }));
     }
-    (asked, found)
+    found
 }
 
 /// Every number up to well above the newest call, and the borders of x32's numbers and of signs.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use libseccomp::{ScmpArch, ScmpSyscall};
-use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompArg, LinuxSeccompOperator};
+use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
 
 use crate::machine::Asked;
 use crate::oracle::{self, X32_BIT, X86, X86_64};
@@ -25,11 +25,11 @@ struct Rule {
 
 impl Reference {
     pub fn new(profile: &LinuxSeccomp) -> Reference {
-        let default = oracle::action(profile.default_action(), profile.default_errno_ret()).to_sys();
+        let default = returned(profile.default_action(), profile.default_errno_ret());
         let arches = oracle::architectures(profile);
         let mut rules: BTreeMap<_, Vec<Rule>> = BTreeMap::new();
         for rule in profile.syscalls().iter().flatten() {
-            let action = oracle::action(rule.action(), rule.errno_ret()).to_sys();
+            let action = returned(rule.action(), rule.errno_ret());
             for name in rule.names().iter().filter(|_| action != default) {
                 for (place, wide, within) in places(name) {
                     for mut conditions in alternatives(rule.args().as_deref().unwrap_or_default()) {
@@ -42,6 +42,12 @@ impl Reference {
         }
         let listed = |arch| arches.contains(&arch);
         Reference { rules, default, compat: listed(ScmpArch::X86), x32: listed(ScmpArch::X32), newest: oracle::newest(profile) }
+    }
+
+    /// Whether a rule for this call has conditions.
+    pub fn has_conditions(&self, asked: &Asked) -> bool {
+        let rules = self.rules.get(&(asked.arch, asked.number));
+        rules.is_some_and(|rules| rules.iter().any(|rule| !rule.conditions.is_empty()))
     }
 
     /// The verdicts that the profile allows; several when rules with different actions hold.
@@ -59,12 +65,18 @@ impl Reference {
             return one(0);
         }
         let rules = self.rules.get(&(asked.arch, asked.number)).map_or(&[][..], Vec::as_slice);
-        if let Some(always) = rules.iter().find(|rule| rule.conditions.iter().all(|condition| says_nothing(condition, rule.wide))) {
+        if let Some(always) = rules.iter().find(|rule| rule.conditions.iter().all(|condition| says_nothing(condition, rule.wide)))
+        {
             return one(always.action);
         }
         let held: BTreeSet<u32> = rules.iter().filter(|rule| rule.holds(asked)).map(|rule| rule.action).collect();
         if held.is_empty() { one(self.default) } else { held }
     }
+}
+
+/// `SECCOMP_RET_*` with its data.
+fn returned(action: LinuxSeccompAction, data: Option<u32>) -> u32 {
+    action.as_u32(Some(data.unwrap_or(1)))
 }
 
 impl Rule {
@@ -111,8 +123,8 @@ fn places(name: &str) -> Vec<((u32, u32), bool, Option<LinuxSeccompArg>)> {
             _ => None,
         };
         if let Some((number, code)) = within {
-            let mut condition = LinuxSeccompArg::default();
-            condition.set_index(0).set_op(LinuxSeccompOperator::ScmpCmpEq).set_value(u64::try_from(code).unwrap());
+            let condition = serde_json::json!({ "index": 0, "op": "SCMP_CMP_EQ", "value": code });
+            let condition = serde_json::from_value(condition).unwrap();
             places.push(((audit, number), false, Some(condition)));
             places.extend(direct(name).map(|number| ((audit, number), false, None)));
         }
@@ -122,6 +134,7 @@ fn places(name: &str) -> Vec<((u32, u32), bool, Option<LinuxSeccompArg>)> {
 
 /// The i386 number of a call that libseccomp resolves to socketcall or ipc by its name.
 fn direct(name: &str) -> Option<u32> {
-    let is = |number: &i32| ScmpSyscall::from_raw_syscall(*number).get_name_by_arch(ScmpArch::X86).is_ok_and(|found| found == name);
+    let is =
+        |number: &i32| ScmpSyscall::from_raw_syscall(*number).get_name_by_arch(ScmpArch::X86).is_ok_and(|found| found == name);
     (0..600).find(is).and_then(|number| u32::try_from(number).ok())
 }

@@ -31,6 +31,7 @@ use skiff_sys::SharedProgram;
 use std::cell::Cell;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
 /// Exit code of an init that did not become the container, when nobody asks for it any more.
 const FAILED: i32 = 255;
@@ -73,6 +74,8 @@ pub(crate) struct Owned {
 /// The hooks of a container and what init must know to run its own.
 pub(crate) struct HookPlan<'a> {
     pub hooks: &'a Hooks,
+    /// Where createContainer hooks start: the root, still at its host path.
+    pub rootfs: &'a Path,
     /// States as the hooks find them on stdin: creating and created.
     pub states: [Vec<u8>; 2],
 }
@@ -223,6 +226,12 @@ impl Start<'_> {
         Ok(skiff_sys::seccomp::load(&program, profile.flags)?)
     }
 
+    /// Hooks of the container's namespaces have its process' environment where they have none of their own, as runc's.
+    fn run_ours(&self, due: &[Hook], state: &[u8], directory: Option<&Path>) -> Result<(), Fault> {
+        let context = hooks::Context { state, env: &self.process.env, directory, umask: Some(0o022) };
+        Ok(hooks::run(due, &context)?)
+    }
+
     /// The hooks that are due before the root is entered: the parent's, then ours.
     fn run_hooks(&self) -> Result<(), Fault> {
         let Some(plan) = &self.hooks else { return Ok(()) };
@@ -230,12 +239,8 @@ impl Start<'_> {
             self.owned.sync.root_ready()?;
             self.hear(FromParent::HooksDone)?;
         }
-        run_ours(&plan.hooks.create_container, &plan.states[0], &hooks::own_environment())
+        self.run_ours(&plan.hooks.create_container, &plan.states[0], Some(plan.rootfs))
     }
-}
-
-fn run_ours(due: &[Hook], state: &[u8], env: &[CString]) -> Result<(), Fault> {
-    Ok(hooks::run(due, &hooks::Context { state, env, directory: None, umask: Some(0o022) })?)
 }
 
 /// The startContainer hooks, once `start` has said so. Their failure ends init with the start byte left, which tells `start`.
@@ -246,7 +251,7 @@ fn run_start_hooks(start: &Start<'_>) {
     }
     let mut fds = [PollFd::new(fifo.as_fd(), PollFlags::POLLIN)];
     while poll(&mut fds, PollTimeout::NONE) != Ok(1) {}
-    if let Err(fault) = run_ours(&plan.hooks.start_container, &plan.states[1], &start.process.env) {
+    if let Err(fault) = start.run_ours(&plan.hooks.start_container, &plan.states[1], None) {
         let _ = nix::unistd::write(std::io::stderr(), format!("{}\n", fault.argument).as_bytes());
         skiff_sys::exit_now(FAILED);
     }

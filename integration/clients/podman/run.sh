@@ -1,0 +1,62 @@
+#!/bin/bash
+# The actions of podman as root and without it, under Debian's runc and under another runtime. See README.md.
+#   run.sh [RUNTIME]     environment: see ../lib.sh; PARTS="root rootless"
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/../lib.sh"
+need_tools podman podman conmon
+need_tools util-linux unshare script setpriv
+enter podman "$@"
+
+mkdir "$work/etc" "$work/hooks"
+cat >"$work/containers.conf" <<CONF
+[containers]
+default_ulimits = ["nofile=$(most_files):$(most_files)"]
+pids_limit = 0
+log_driver = "k8s-file"
+[network]
+network_config_dir = "$work/networks"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+no_pivot_root = false
+runtime_supports_json = ["$(basename "$reference")", "$(basename "$runtime")"]
+runtime_supports_nocgroups = ["$(basename "$reference")", "$(basename "$runtime")"]
+CONF
+printf '[storage]\ndriver = "overlay"\n' >"$work/storage.conf"
+printf '{ "default": [{ "type": "insecureAcceptAnything" }] }\n' >"$work/policy.json"
+export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
+# As a program, so that script(1) and timeout(1) can run it; $binary is the runtime of the moment.
+cat >"$work/pm" <<'PM'
+#!/bin/bash
+exec timeout -k 5 60 podman --root "$store" --runroot "$runroot" --runtime "$binary" "$@"
+PM
+chmod 755 "$work/pm"
+export binary store=$work/store runroot=/run/podman-test work
+PATH=$work:$PATH
+
+make_root "$work/rootfs"
+tar -C "$work/rootfs" --numeric-owner --owner=0 --group=0 -cf "$work/bb.tar" .
+import() { pm import --change 'ENV PATH=/bin:/usr/bin' --change 'CMD ["/bin/sh"]' "$work/bb.tar" "$image" >"$work/import.log" 2>&1 || { cat "$work/import.log"; return 1; }; }
+binary=$reference import || { echo "cannot import the image"; exit 1; }
+
+# --- how actions run a container: foreground with its exit code, in the background by the name `c`
+run() { pm run --rm --network none "$@"; echo "code $?"; }
+up() { pm run -d --name c --network none "$@" >/dev/null; }
+down() { pm rm -af -t 0 >/dev/null 2>&1; }
+with() { # a container that sleeps, and one command with it
+    up "$image" sleep 1000
+    "$@"
+    echo "code $?"
+    down
+}
+tty() { script -qec "stty rows 30 cols 100; $*" /dev/null; }
+state() { pm inspect --format '{{.State.Status}} {{.State.ExitCode}}' c; }
+here_or_not() { [ "$(pm exec "$1" readlink "/proc/self/ns/$2")" = "$(readlink "/proc/self/ns/$2")" ] && echo "host's $2" || echo "own $2"; }
+
+. "$here/root.sh"
+. "$here/rootless.sh"
+
+echo "podman: $(podman --version | cut -d ' ' -f 3), $("$reference" --version | head -1) beside $("$runtime" --version | head -1)"
+for part in ${PARTS:-root rootless}; do "part_$part"; done
+finish
