@@ -117,18 +117,21 @@ until_true() {
 
 # Prints what one action shows under $binary, without what differs from run to run.
 shown() {
-    "$1" 2>&1 </dev/null | tr -d '\r' | sed -E "s/\bc$count\b/ID/g; s#$binary#RUNTIME#g; s#$work#WORK#g; s/\b[0-9a-f]{64}\b/HASH/g; s/\b[0-9a-f]{12}\b/HASH/g
+    "$@" 2>&1 </dev/null | tr -d '\r' | sed -E "s/\bc$count\b/ID/g; s#$binary#RUNTIME#g; s#$work#WORK#g; s/\b[0-9a-f]{64}\b/HASH/g; s/\b[0-9a-f]{12}\b/HASH/g
         s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ \"]*/TIME/g"
 }
 
 short() { tr '\n' ';' <<<"$1" | tr -s ' \t' ' ' | sed 's/;*$//' | cut -c "1-${2:-60}"; }
 
 # One line: ok and the result, FAIL and both, or skipped because the reference does not do it either.
-action() { # FUNCTION PATTERN-OF-THE-REFERENCE WORDS
+action() { # FUNCTION PATTERN-OF-THE-REFERENCE WORDS [ARGUMENTS-OF-THE-FUNCTION...]
     local name=$1 pattern=$2 words=$3 want got
     [[ $words =~ ${ONLY:-} ]] || return 0
-    binary=$reference want=$(binary=$reference shown "$name")
-    binary=$runtime got=$(binary=$runtime shown "$name")
+    shift 3
+    binary=$reference
+    want=$(shown "$name" "$@")
+    binary=$runtime
+    got=$(shown "$name" "$@")
     if ! grep -Eq -- "$pattern" <<<"$want"; then
         skips=$((skips + 1))
         echo "skipped  $words: the reference does not do it here: $(short "$want" 150) | runtime: $(short "$got" 150)"

@@ -158,7 +158,7 @@ fn alone(dice: &mut Dice) -> Value {
 /// two that do not, libseccomp takes the first for values with another upper half and else the one it tries first.
 fn one_argument(dice: &mut Dice, rules: &mut Vec<Value>) {
     let index = dice.roll(6);
-    let operators = if dice.once_in(2) { EQUAL } else { RELATIONS };
+    let operators = *dice.pick(&[EQUAL, &RELATIONS[..2], &RELATIONS[2..]]);
     let upper = if dice.once_in(3) { 7 << 32 } else { 0 };
     let shared = action(dice);
     for _ in 0..=dice.roll(5) {

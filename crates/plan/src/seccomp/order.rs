@@ -6,6 +6,8 @@
 //! later arguments before earlier ones and the upper half of one before its lower; then equality (masked, and
 //! inequality) before less before greater; then the larger value, for less the smaller one; then as in the profile.
 
+use std::cmp::Ordering;
+
 use super::{SeccompAction, SeccompCondition, SeccompOperator, SeccompOutcome, SeccompRule};
 
 /// The rules of one call so far.
@@ -59,61 +61,63 @@ struct Step {
     word: u8,
     /// Larger is tried first.
     rank: u8,
-    operator: Operator,
+    comparison: Comparison,
     value: u32,
     mask: u32,
 }
 
-/// What is left of an operator for one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
+enum Comparison {
     Equal,
     NotEqual,
     Masked,
-    Greater,
-    GreaterEqual,
     Less,
     LessEqual,
+    Greater,
+    GreaterEqual,
 }
+
+const EQUALITY: u8 = 3;
+const LESS: u8 = 2;
+const GREATER: u8 = 1;
 
 impl Step {
     /// Whether `self` is tried only after `other`.
     fn follows(&self, other: &Step) -> bool {
-        let place = |step: &Step| (step.word, step.rank);
-        if place(self) != place(other) {
-            return place(self) < place(other);
-        }
-        if matches!(self.operator, Operator::Less | Operator::LessEqual) {
-            self.value > other.value
-        } else {
-            self.value < other.value
+        match (self.word, self.rank).cmp(&(other.word, other.rank)) {
+            Ordering::Equal if self.rank == LESS => self.value > other.value,
+            Ordering::Equal => self.value < other.value,
+            order => order == Ordering::Less,
         }
     }
 }
 
 /// The words that a condition compares, the upper half first.
 fn steps(condition: &SeccompCondition) -> Vec<Step> {
-    let (operator, rank, mask) = match condition.operator {
-        SeccompOperator::Equal => (Operator::Equal, 3, u64::MAX),
-        SeccompOperator::NotEqual => (Operator::NotEqual, 3, u64::MAX),
-        SeccompOperator::MaskedEqual(mask) => (Operator::Masked, 3, mask),
-        SeccompOperator::Less => (Operator::Less, 2, u64::MAX),
-        SeccompOperator::LessEqual => (Operator::LessEqual, 2, u64::MAX),
-        SeccompOperator::Greater => (Operator::Greater, 1, u64::MAX),
-        SeccompOperator::GreaterEqual => (Operator::GreaterEqual, 1, u64::MAX),
-    };
-    // The upper half is compared alike for some that differ in the lower, and these go one path.
-    let upper = match operator {
-        Operator::NotEqual => Operator::Equal,
-        Operator::GreaterEqual => Operator::Greater,
-        Operator::LessEqual => Operator::Less,
-        other => other,
+    let (comparison, rank, mask) = match condition.operator {
+        SeccompOperator::Equal => (Comparison::Equal, EQUALITY, u64::MAX),
+        SeccompOperator::NotEqual => (Comparison::NotEqual, EQUALITY, u64::MAX),
+        SeccompOperator::MaskedEqual(mask) => (Comparison::Masked, EQUALITY, mask),
+        SeccompOperator::Less => (Comparison::Less, LESS, u64::MAX),
+        SeccompOperator::LessEqual => (Comparison::LessEqual, LESS, u64::MAX),
+        SeccompOperator::Greater => (Comparison::Greater, GREATER, u64::MAX),
+        SeccompOperator::GreaterEqual => (Comparison::GreaterEqual, GREATER, u64::MAX),
     };
     let value = condition.value & mask;
     let word = condition.argument * 2;
-    let lower = Step { word, rank, operator, value: value as u32, mask: mask as u32 };
-    let upper = Step { word: word + 1, operator: upper, value: (value >> 32) as u32, mask: (mask >> 32) as u32, ..lower };
-    if condition.wide { vec![upper, lower] } else { vec![lower] }
+    let lower = Step { word, rank, comparison, value: value as u32, mask: mask as u32 };
+    if !condition.wide {
+        return vec![lower];
+    }
+    // The upper half is compared alike for some that differ in the lower, and these go one path.
+    let comparison = match comparison {
+        Comparison::NotEqual => Comparison::Equal,
+        Comparison::LessEqual => Comparison::Less,
+        Comparison::GreaterEqual => Comparison::Greater,
+        other => other,
+    };
+    let (value, mask) = ((value >> 32) as u32, (mask >> 32) as u32);
+    vec![Step { word: word + 1, comparison, value, mask, ..lower }, lower]
 }
 
 /// A comparison that several rules may share, and what follows when it holds: a rule's end, or more comparisons.
@@ -137,8 +141,8 @@ fn insert(level: &mut Vec<Node>, path: &[Step], rule: SeccompRule) -> Result<(),
 }
 
 impl Node {
-    /// A rule that asks for less than another covers it. Told apart from it by its action only when it comes later,
-    /// libseccomp refuses it, and so do we.
+    /// A rule that asks for less than another covers it. One that comes later and has another action is refused, as by
+    /// libseccomp.
     fn add(&mut self, rest: &[Step], rule: SeccompRule) -> Result<(), Contradiction> {
         if let Some(end) = &self.end {
             let differs = rest.is_empty() && end.action != rule.action;

@@ -13,7 +13,7 @@ use skiff_seccomp_oracle::questions::{Judge, objections};
 use skiff_seccomp_oracle::reference::Reference;
 use skiff_seccomp_oracle::shrink::shrink;
 
-const ROUNDS: u64 = 400;
+const ROUNDS: u64 = 4000;
 
 /// What Debian 12's libseccomp, 2.5.4, has not heard of and profiles name: calls of Linux 6.5 and later.
 const UNKNOWN: &[&str] = &[
@@ -89,19 +89,15 @@ fn generated_profiles() {
     assert!(compared > ROUNDS * 3 / 4, "{compared} of {ROUNDS} are profiles that libseccomp takes");
 }
 
-/// Those with rules that libseccomp mistakes: it must refuse the same ones, and ours must do what they say.
+/// Those with rules that libseccomp mistakes: ours must do what they say, and refuse none that it takes.
 #[test]
 fn wild_profiles() {
     let names = generate::names();
     for round in 0..ROUNDS {
         let profile = generate::wild(&mut Dice::new(round), &names, round % 2 == 0);
-        match (seccomp(&profile, 0), oracle::filter(&profile)) {
-            (Ok(_), Ok(_)) => {
-                judged(&profile, &by_reading).unwrap_or_else(|wrong| panic!("round {round}: {wrong}"));
-            }
-            (Err(_), Err(_)) => {}
-            (Ok(_), Err(theirs)) => panic!("round {round}: libseccomp refuses: {theirs}\n{profile:?}"),
-            (Err(ours), Ok(_)) => panic!("round {round}: libseccomp takes it: {ours}\n{profile:?}"),
+        match seccomp(&profile, 0) {
+            Ok(_) => drop(judged(&profile, &by_reading).unwrap_or_else(|wrong| panic!("round {round}: {wrong}"))),
+            Err(ours) => assert!(oracle::filter(&profile).is_err(), "round {round}: libseccomp takes it: {ours}\n{profile:?}"),
         }
     }
 }
