@@ -105,8 +105,8 @@ need_tools() { # PACKAGE TOOL...
     for tool; do command -v "$tool" >/dev/null || { echo "no $tool: apt-get install $package"; exit 1; }; done
 }
 
-# The largest hard limit of open files that may be set without CAP_SYS_RESOURCE; docker's and podman's defaults are above it.
-most_files() { ulimit -Hn | sed 's/unlimited/1048576/'; }
+# The largest hard limit that may be set without CAP_SYS_RESOURCE; docker's and podman's defaults are above it.
+most() { ulimit "-H$1" | sed 's/unlimited/1048576/'; }
 
 # Waits until the command succeeds, 10 seconds at most.
 until_true() {

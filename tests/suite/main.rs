@@ -10,6 +10,7 @@ mod bad_input;
 mod cgroups;
 mod create;
 mod delete;
+mod exec;
 mod kill;
 mod list;
 mod log;

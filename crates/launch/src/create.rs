@@ -66,10 +66,7 @@ pub fn create(request: &Request<'_>) -> Result<Created, Error> {
 
 /// The same, with the terminal's master sent to `relay` where nobody listens at a console socket.
 pub(crate) fn create_with(request: &Request<'_>, relay: Option<OwnedFd>) -> Result<Created, Error> {
-    check_preserved(request.preserve_fds)
-        .map_err(|fd| Error::Status(format!("--preserve-fds {}: descriptor {fd} is not open", request.preserve_fds)))?;
-    // With SIGCHLD ignored, as some callers leave it, the kernel would reap init before we see how it ended.
-    skiff_sys::reset_dispositions(request.facts.ignored_signals & 1 << (libc::SIGCHLD - 1)).act(|| "reset SIGCHLD".into())?;
+    ready_to_clone(request.preserve_fds, request.facts)?;
     let mut handler = handler(request.plan.handler)
         .ok_or_else(|| Error::Status("this build has no WebAssembly engine: use a native command".into()))?;
     let sockets = Sockets::connect(request, relay)?;
@@ -79,6 +76,14 @@ pub(crate) fn create_with(request: &Request<'_>, relay: Option<OwnedFd>) -> Resu
         Ok(()) => attempt.finish(),
         Err(error) => Err(attempt.undo(error)),
     }
+}
+
+/// What must hold of the runtime itself: the descriptors to hand on are there, before any of ours could take their place, and
+/// its children can be waited for, though some callers leave SIGCHLD ignored.
+pub(crate) fn ready_to_clone(preserve_fds: u32, facts: &HostFacts) -> Result<(), Error> {
+    check_preserved(preserve_fds)
+        .map_err(|fd| Error::Status(format!("--preserve-fds {preserve_fds}: descriptor {fd} is not open")))?;
+    skiff_sys::reset_dispositions(facts.ignored_signals & 1 << (libc::SIGCHLD - 1)).act(|| "reset SIGCHLD".into())
 }
 
 /// Where descriptors are sent, connected while the paths still mean the host's.
@@ -163,7 +168,11 @@ impl Attempt {
         let plan = request.plan;
         let states = || [Status::Creating, Status::Created].map(|status| self.hook_state(status, Some(1)).json());
         let due = [&plan.hooks.prestart, &plan.hooks.create_runtime, &plan.hooks.create_container, &plan.hooks.start_container];
-        let hooks = due.iter().any(|hooks| !hooks.is_empty()).then(|| HookPlan { hooks: &plan.hooks, rootfs: &plan.rootfs, states: states() });
+        let hooks = due.iter().any(|hooks| !hooks.is_empty()).then(|| HookPlan {
+            hooks: &plan.hooks,
+            rootfs: &plan.rootfs,
+            states: states(),
+        });
         let keyring = (!request.no_new_keyring).then(|| CString::new(format!("_ses.{}", request.id)).ok()).flatten();
         Start {
             ops: &plan.init_ops,
@@ -208,12 +217,15 @@ impl Attempt {
         }
         set_oom_score_adj(talk.child, &plan.process)?;
         talk.hand_over(program)?;
-        let record = &self.record;
+        let (record, dir) = (&self.record, &self.dir);
         talk.until_ready(&mut |pid| {
+            // A hook may take as long as it likes; delete --force must not have to wait for it.
+            dir.unlock();
             let state = hook_state(record, Status::Creating, Some(pid)).json();
             let env = hooks::own_environment();
             let context = hooks::Context { state: &state, env: &env, directory: Some(&plan.bundle), umask: Some(0o022) };
-            Ok(hooks::run(&hooks, &context)?)
+            hooks::run(&hooks, &context)?;
+            Ok(dir.lock()?)
         })
     }
 

@@ -67,7 +67,7 @@ impl Created {
         run_poststop(&self.record)?;
         self.dir.remove()?;
         // The process ends next, and closes these faster than we could.
-        std::mem::forget((self.cgroup, self.init));
+        std::mem::forget(self);
         Ok(())
     }
 

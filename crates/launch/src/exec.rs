@@ -2,11 +2,11 @@
 //! build and without a FIFO to wait on.
 
 use crate::console::{self, PIDFD_OF_EXEC};
-use crate::create::close_parents;
+use crate::create::{close_parents, ready_to_clone};
 use crate::error::{Act, Error};
 use crate::foreground::Foreground;
 use crate::handler::handler;
-use crate::init::{self, Join, Owned, Start, check_preserved};
+use crate::init::{self, Join, Owned, Start};
 use crate::kill::open;
 use crate::pid_file;
 use crate::process::Child;
@@ -18,7 +18,7 @@ use nix::sched::{CloneFlags, setns};
 use skiff_cgroup::Cgroup;
 use skiff_plan::{HandlerKind, HostFacts, Process};
 use skiff_state::{CgroupRecord, Record, StateDir, Status};
-use skiff_sys::{Clone3, Cloned, SharedProgram, clone3};
+use skiff_sys::{CLONE_CLEAR_SIGHAND, Clone3, Cloned, SharedProgram, clone3};
 use std::cell::Cell;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -60,9 +60,7 @@ pub struct ExecRequest<'a> {
 /// # Errors
 /// The container does not run, or the process cannot be started; nothing is left of it then.
 pub fn exec(request: &ExecRequest<'_>) -> Result<u8, Error> {
-    check_preserved(request.preserve_fds)
-        .map_err(|fd| Error::Status(format!("--preserve-fds {}: descriptor {fd} is not open", request.preserve_fds)))?;
-    skiff_sys::reset_dispositions(request.facts.ignored_signals & 1 << (libc::SIGCHLD - 1)).act(|| "reset SIGCHLD".into())?;
+    ready_to_clone(request.preserve_fds, request.facts)?;
     let record = check(request)?;
     if request.detach {
         return start(request, &record, None).map(|_| 0);
@@ -227,9 +225,6 @@ fn clone_into(cgroup: &Cgroup, record: &Record) -> nix::Result<(Cloned, bool)> {
     }
     Ok((clone(None)?, record.cgroup.version != 0))
 }
-
-/// libc's constant of this name overflows its type.
-const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
 /// Where init lives now, on version 2.
 fn present_cgroup(record: &Record) -> Option<PathBuf> {

@@ -6,12 +6,9 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 use skiff_cgroup::Cgroup;
 use skiff_plan::Namespaces;
-use skiff_sys::{Clone3, Cloned, clone3};
+use skiff_sys::{CLONE_CLEAR_SIGHAND, Clone3, Cloned, clone3};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-
-/// libc's constant of this name overflows its type.
-const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
 const USER: u64 = libc::CLONE_NEWUSER as u64;
 const MOUNT: u64 = libc::CLONE_NEWNS as u64;
@@ -63,7 +60,6 @@ fn clone_into_cgroup(namespaces: &Namespaces, cgroup: &Cgroup, rest: &mut Rest) 
         rest.wait_placed = true;
         rest.late |= new & (AFTER_MAPS | CGROUP);
     }
-    // Handlers of ours mean nothing in init; a handler that never executes would keep them.
     let clone = |flags: u64, cgroup| clone3(Clone3 { flags: flags | CLONE_CLEAR_SIGHAND, exit_signal: libc::SIGCHLD, cgroup });
     if let Some(dir) = cgroup.dir_fd() {
         match clone(new & !rest.late, Some(dir)) {

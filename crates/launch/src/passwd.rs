@@ -2,21 +2,22 @@
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
+use skiff_sys::leave_open;
 
 /// The file is not read beyond this, in bytes: the image decides on its size.
 const LIMIT: usize = 1 << 20;
 
-/// The sixth field of the user's line, if there is one.
+/// The sixth field of the user's line, if there is one. The file is left to execve to close.
 pub(crate) fn home(uid: u32) -> Option<String> {
     // The image may have put a FIFO or a device there.
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let file = open("/etc/passwd", flags, Mode::empty()).ok()?;
-    let stat = fstat(&file).ok()?;
+    let file = leave_open(open("/etc/passwd", flags, Mode::empty()).ok()?);
+    let stat = fstat(file).ok()?;
     if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
         return None;
     }
     let mut text = vec![0; usize::try_from(stat.st_size).ok()?.min(LIMIT)];
-    let length = nix::unistd::read(&file, &mut text).ok()?;
+    let length = nix::unistd::read(file, &mut text).ok()?;
     in_passwd(&String::from_utf8_lossy(&text[..length]), uid)
 }
 

@@ -191,11 +191,10 @@ fn failure(packet: &[u8; SIZE]) -> Failure {
     Failure { step: word(packet, 2), fault: Fault { errno: Errno::from_raw(number(packet)), argument } }
 }
 
-/// A connected pair: the parent's end and init's.
+/// A connected pair: init's end and the parent's. init's is the lower number, beside the FIFO's: one call less to close all others.
 pub(crate) fn pair() -> nix::Result<(Sync, Sync)> {
-    // init's end is the lower number, beside the FIFO's: one call less to close all others.
     let (init, parent) = skiff_sys::seqpacket_pair()?;
-    Ok((Sync(parent), Sync(init)))
+    Ok((Sync(init), Sync(parent)))
 }
 
 #[cfg(test)]
@@ -205,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_message_arrives_as_it_was_sent() {
-        let (parent, init) = pair().unwrap();
+        let (init, parent) = pair().unwrap();
         let all = [
             FromParent::Placed,
             FromParent::LimitYourself,
@@ -228,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_cloned_process_arrives_with_its_descriptor() {
-        let (parent, init) = pair().unwrap();
+        let (init, parent) = pair().unwrap();
         let me = std::process::id();
         let child = Child { pid: Pid::from_raw(me as i32), pidfd: skiff_sys::pidfd_open(me).unwrap() };
         init.cloned(&child).unwrap();
@@ -239,14 +238,14 @@ mod tests {
 
     #[test]
     fn a_gone_side_is_the_end_and_not_an_error() {
-        let (parent, init) = pair().unwrap();
+        let (init, parent) = pair().unwrap();
         drop(init);
         assert!(parent.hear_init().unwrap().is_none());
     }
 
     #[test]
     fn a_strange_packet_is_a_protocol_error() {
-        let (parent, init) = pair().unwrap();
+        let (init, parent) = pair().unwrap();
         init.write(&packet(77)).unwrap();
         assert_eq!(parent.hear_init().unwrap_err(), Errno::EPROTO);
         nix::unistd::write(&init.0, b"short").unwrap();

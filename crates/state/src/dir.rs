@@ -192,7 +192,7 @@ impl StateDir {
     }
 
     /// Removes the directory. It is renamed aside first, so that the id is free, or taken, at every moment.
-    pub fn remove(self) -> Result<(), Error> {
+    pub fn remove(&self) -> Result<(), Error> {
         let aside = self.rename_aside().map_err(|e| self.error("rename", "", e))?;
         // Nearly always this is all there is.
         let _ = unlinkat(&self.fd, RECORD, UnlinkatFlags::NoRemoveDir);

@@ -7,6 +7,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// libc's constant of this name overflows its type.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
+/// Caught signals go back to their default in the child (Linux 5.5): handlers of ours mean nothing there, and a process that
+/// never executes would keep them. libc's constant of this name overflows its type.
+pub const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
 /// What clone3 shall make.
 #[derive(Debug, Clone, Copy)]
 pub struct Clone3<'a> {

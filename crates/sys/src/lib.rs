@@ -22,7 +22,7 @@ mod spawn;
 mod system;
 
 pub use args::{Args, execute_again};
-pub use clone::{Clone3, Cloned, clone3};
+pub use clone::{CLONE_CLEAR_SIGHAND, Clone3, Cloned, clone3};
 pub use credentials::{CapSets, capset, drop_bounding, raise_ambient, set_groups, set_ids, set_rlimit};
 pub use exec::{execve, exit_now};
 pub use fd::{clear_cloexec, close_from, close_range, is_open, leave_open, pending_bytes, seqpacket_pair};

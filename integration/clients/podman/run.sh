@@ -9,9 +9,17 @@ need_tools util-linux unshare script setpriv
 enter podman "$@"
 
 mkdir "$work/etc" "$work/hooks"
+# Users are made in copies: `containers` lends the ids of --userns auto, `skifftest` has a range of ids, `skiffone` has none.
+for file in passwd group shadow subuid subgid; do
+    cp -p "/etc/$file" "$work/etc/$file" 2>/dev/null || touch "$work/etc/$file"
+    [ -e "/etc/$file" ] && mount --bind "$work/etc/$file" "/etc/$file"
+done
+printf '%s\n' "skifftest:x:12345:12345::$work/home:/bin/sh" "skiffone:x:12346:12346::$work/home-one:/bin/sh" >>/etc/passwd
+printf '%s\n' skifftest:x:12345: skiffone:x:12346: >>/etc/group
+printf '%s\n' containers:500000:100000 skifftest:700000:65536 | tee -a /etc/subuid >>/etc/subgid
 cat >"$work/containers.conf" <<CONF
 [containers]
-default_ulimits = ["nofile=$(most_files):$(most_files)"]
+default_ulimits = ["nofile=$(most n):$(most n)", "nproc=$(most u):$(most u)"]
 pids_limit = 0
 log_driver = "k8s-file"
 [network]
@@ -23,7 +31,7 @@ no_pivot_root = false
 runtime_supports_json = ["$(basename "$reference")", "$(basename "$runtime")"]
 runtime_supports_nocgroups = ["$(basename "$reference")", "$(basename "$runtime")"]
 CONF
-printf '[storage]\ndriver = "overlay"\n' >"$work/storage.conf"
+printf '[storage]\ndriver = "overlay"\nrunroot = "/run/podman-test"\ngraphroot = "%s/store"\n' "$work" >"$work/storage.conf"
 printf '{ "default": [{ "type": "insecureAcceptAnything" }] }\n' >"$work/policy.json"
 export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
 # As a program, so that script(1) and timeout(1) can run it; $binary is the runtime of the moment.
@@ -41,8 +49,9 @@ import() { pm import --change 'ENV PATH=/bin:/usr/bin' --change 'CMD ["/bin/sh"]
 binary=$reference import || { echo "cannot import the image"; exit 1; }
 
 # --- how actions run a container: foreground with its exit code, in the background by the name `c`
-run() { pm run --rm --network none "$@"; echo "code $?"; }
-up() { pm run -d --name c --network none "$@" >/dev/null; }
+network() { [[ " $* " == *" --network"* ]] || echo --network=none; }
+run() { pm run --rm $(network "$@") "$@"; echo "code $?"; }
+up() { pm run -d --name c $(network "$@") "$@" >/dev/null; }
 down() { pm rm -af -t 0 >/dev/null 2>&1; }
 with() { # a container that sleeps, and one command with it
     up "$image" sleep 1000
@@ -50,7 +59,7 @@ with() { # a container that sleeps, and one command with it
     echo "code $?"
     down
 }
-tty() { script -qec "stty rows 30 cols 100; $*" /dev/null; }
+tty() { timeout -k 5 40 script -qec "stty rows 30 cols 100; $*" /dev/null; }
 state() { pm inspect --format '{{.State.Status}} {{.State.ExitCode}}' c; }
 here_or_not() { [ "$(pm exec "$1" readlink "/proc/self/ns/$2")" = "$(readlink "/proc/self/ns/$2")" ] && echo "host's $2" || echo "own $2"; }
 

@@ -48,18 +48,42 @@ impl Dice {
 }
 
 /// The names of all calls that libseccomp knows on x86.
-pub fn names() -> Vec<String> {
+pub struct Names {
+    /// Calls that are made by their own number only.
+    single: Vec<String>,
+    /// Calls that i386 can also make through socketcall or ipc, and these two.
+    multiplexed: Vec<String>,
+}
+
+impl Names {
+    pub fn new() -> Names {
+        let through = |name: &String| {
+            let call = ScmpSyscall::from_name_by_arch(name, ScmpArch::X86).unwrap().as_raw_syscall();
+            (-224..=-100).contains(&call) || ["socketcall", "ipc"].contains(&name.as_str())
+        };
+        let (multiplexed, single) = all_names().into_iter().partition(through);
+        Names { single, multiplexed }
+    }
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names::new()
+    }
+}
+
+/// Both kinds.
+pub fn all_names() -> BTreeSet<String> {
     let arches = [ScmpArch::X8664, ScmpArch::X86];
     let calls = arches.into_iter().flat_map(|arch| (0..600).map(move |number| (arch, number)));
-    let names = calls.filter_map(|(arch, number)| ScmpSyscall::from_raw_syscall(number).get_name_by_arch(arch).ok());
-    names.collect::<BTreeSet<_>>().into_iter().collect()
+    calls.filter_map(|(arch, number)| ScmpSyscall::from_raw_syscall(number).get_name_by_arch(arch).ok()).collect()
 }
 
 /// A profile on which libseccomp 2.5.4 does what it says. Where the rules of one call are more than these, its program
 /// may compare a word that it no longer holds: after a comparison behind another one fails, it goes on with the next
 /// rule's on the first word without loading that again (round 139 of the wild ones: `mmap`, whose second argument
 /// then decides a rule on its first).
-pub fn orderly(dice: &mut Dice, names: &[String]) -> LinuxSeccomp {
+pub fn orderly(dice: &mut Dice, names: &Names) -> LinuxSeccomp {
     profile(dice, names, &|dice, rules| {
         match dice.roll(4) {
             0 => rules.push(alone(dice)),
@@ -71,7 +95,7 @@ pub fn orderly(dice: &mut Dice, names: &[String]) -> LinuxSeccomp {
 }
 
 /// Any profile; the rules of one call have the same action unless `mixed`.
-pub fn wild(dice: &mut Dice, names: &[String], mixed: bool) -> LinuxSeccomp {
+pub fn wild(dice: &mut Dice, names: &Names, mixed: bool) -> LinuxSeccomp {
     profile(dice, names, &|dice, rules| {
         let shared = action(dice);
         for _ in 0..=dice.roll(5) {
@@ -83,21 +107,20 @@ pub fn wild(dice: &mut Dice, names: &[String], mixed: bool) -> LinuxSeccomp {
     })
 }
 
-fn profile(dice: &mut Dice, names: &[String], conditional: &dyn Fn(&mut Dice, &mut Vec<Value>)) -> LinuxSeccomp {
-    const NOTABLE: &[&str] = &["socket", "socketcall", "connect", "ipc", "shmget", "clone", "personality"];
+fn profile(dice: &mut Dice, names: &Names, conditional: &dyn Fn(&mut Dice, &mut Vec<Value>)) -> LinuxSeccomp {
     let default = action(dice);
-    let mut all = unconditional(dice, names);
+    // Several multiplexed calls are rules of one call on i386: either one has conditions, or several have none.
+    let alone = dice.once_in(2);
+    let mut all = unconditional(dice, names, alone);
     let mut used = BTreeSet::new();
     for _ in 0..=dice.roll(8) {
-        let name = if dice.once_in(3) { (*dice.pick(NOTABLE)).to_owned() } else { dice.pick(names).clone() };
-        // On i386 several of these are one call.
-        if !used.insert(if NOTABLE.contains(&name.as_str()) { "notable" } else { &name }.to_owned()) {
-            continue;
+        let name = if alone && used.is_empty() { dice.pick(&names.multiplexed) } else { dice.pick(&names.single) };
+        if used.insert(name) {
+            let mut rules = Vec::new();
+            conditional(dice, &mut rules);
+            rules.iter_mut().for_each(|rule| rule["names"] = json!([name]));
+            all.extend(rules);
         }
-        let mut rules = Vec::new();
-        conditional(dice, &mut rules);
-        rules.iter_mut().for_each(|rule| rule["names"] = json!([name]));
-        all.extend(rules);
     }
     // Which is first matters.
     dice.shuffle(&mut all);
@@ -111,14 +134,18 @@ fn profile(dice: &mut Dice, names: &[String], conditional: &dyn Fn(&mut Dice, &m
     serde_json::from_value(profile).unwrap()
 }
 
-fn unconditional(dice: &mut Dice, names: &[String]) -> Vec<Value> {
+fn unconditional(dice: &mut Dice, names: &Names, no_multiplexed: bool) -> Vec<Value> {
     let entry = |dice: &mut Dice| {
         let mut rule = action(dice);
-        let mut names: Vec<&str> = (0..=dice.roll(60)).map(|_| dice.pick(names).as_str()).collect();
+        let mut list: Vec<&str> = (0..=dice.roll(60)).map(|_| dice.pick(&names.single).as_str()).collect();
         if dice.once_in(4) {
-            names.push("no_such_call");
+            // These two decide alone, whatever else there is.
+            list.push(["socketcall", "ipc", "no_such_call"][dice.roll(3)]);
         }
-        rule["names"] = json!(names);
+        if !no_multiplexed {
+            list.extend((0..dice.roll(6)).map(|_| dice.pick(&names.multiplexed).as_str()));
+        }
+        rule["names"] = json!(list);
         rule
     };
     (0..dice.roll(6)).map(|_| entry(dice)).collect()
@@ -154,14 +181,14 @@ fn alone(dice: &mut Dice) -> Value {
     rule
 }
 
-/// Rules on one argument that differ in the lower half only. Those that hold for most values share their action: of
-/// two that do not, libseccomp takes the first for values with another upper half and else the one it tries first.
+/// Rules on one argument that differ in the lower half only. What holds for most values has one action: of several that
+/// do not, libseccomp takes one for values with another upper half and another for the rest.
 fn one_argument(dice: &mut Dice, rules: &mut Vec<Value>) {
     let index = dice.roll(6);
-    let operators = *dice.pick(&[EQUAL, &RELATIONS[..2], &RELATIONS[2..]]);
+    let (operators, most) = *dice.pick(&[(EQUAL, 6), (&RELATIONS[..2], 6), (&RELATIONS[2..], 2)]);
     let upper = if dice.once_in(3) { 7 << 32 } else { 0 };
     let shared = action(dice);
-    for _ in 0..=dice.roll(5) {
+    for _ in 0..=dice.roll(most) {
         let op = *dice.pick(operators);
         let value = upper | dice.pick(VALUES) & 0xffff_ffff;
         let mut rule = if ["SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE"].contains(&op) { shared.clone() } else { action(dice) };

@@ -13,7 +13,7 @@ mod test;
 pub use mode::Mode;
 pub use mountinfo::{MountLine, mount_at};
 pub use refusal::{refused, refused_call};
-pub use runtime::{binary, is_skiff};
+pub use runtime::{Out, Running, binary, is_skiff};
 pub use skip::skipped;
 pub use test::{HostMount, Test};
 

@@ -9,6 +9,7 @@ use nix::unistd::{Uid, chdir, fchown, isatty};
 use skiff_plan::Process;
 use skiff_sys::CapSets;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 /// The descriptors that stay open.
 pub(super) struct Keep {
@@ -29,7 +30,9 @@ pub(super) fn become_process(start: &Start<'_>, keep: &Keep) -> Result<(), Faile
         skiff_sys::set_personality(persona).during(ProcessStep::Personality)?;
     }
     umask(Mode::from_bits_truncate(process.umask));
-    let entered = enter_cwd(process);
+    // Entering the root has led to "/".
+    let there = !start.ops.is_empty() && process.cwd == Path::new("/");
+    let entered = if there { Ok(()) } else { enter_cwd(process) };
     if !process.no_new_privileges {
         // Once the capabilities are dropped, the kernel takes no filter without no_new_privs.
         start.load_seccomp().during(ProcessStep::Seccomp)?;
@@ -49,7 +52,6 @@ pub(super) fn become_process(start: &Start<'_>, keep: &Keep) -> Result<(), Faile
     Ok(())
 }
 
-/// Entering the root has led to `/`; entering the namespaces of a running container, nowhere that could be relied on.
 fn enter_cwd(process: &Process) -> Result<(), Fault> {
     chdir(&process.cwd).about(process.cwd.display())
 }
