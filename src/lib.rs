@@ -24,6 +24,8 @@ use skiff_sys::Args;
 struct Context {
     global: Global,
     log: Log,
+    /// How many descriptors from 3 on the caller has left open, where anybody wants to know.
+    inherited_fds: u32,
 }
 
 impl Context {
@@ -36,9 +38,12 @@ impl Context {
 /// Runs the command line of this process. Exit codes are runc's: 1 for every failure, usage errors included; `run`
 /// in the foreground gives the container's own.
 pub fn main(args: Args) -> u8 {
+    // Before anything is opened. Nobody asks for what is not to be handed on.
+    let hands_on = args.mention("preserve-fds") || std::env::var_os("LISTEN_FDS").is_some();
+    let inherited_fds = if hands_on { skiff_launch::inherited_fds() } else { 0 };
     let protected = protect(args);
     let argv = argv::normalise(std::env::args_os());
-    match protected.map_err(|error| (Log::guess(&argv.words), error)).and_then(|()| run(&argv)) {
+    match protected.map_err(|error| (Log::guess(&argv.words), error)).and_then(|()| run(&argv, inherited_fds)) {
         Ok(code) => code,
         Err((log, error)) => {
             log.error(&error::text(&error));
@@ -57,7 +62,7 @@ fn protect(args: Args) -> anyhow::Result<()> {
 }
 
 /// The error comes with the log that it belongs to, which argv names even when the rest of it makes no sense.
-fn run(argv: &argv::Argv) -> Result<u8, (Log, anyhow::Error)> {
+fn run(argv: &argv::Argv, inherited_fds: u32) -> Result<u8, (Log, anyhow::Error)> {
     let early = |error| (Log::guess(&argv.words), error);
     let cli = match Cli::try_parse_from(&argv.words) {
         Ok(cli) => cli,
@@ -65,16 +70,16 @@ fn run(argv: &argv::Argv) -> Result<u8, (Log, anyhow::Error)> {
         Err(help) => return output::text(&help.to_string()).map(|()| 0).map_err(early),
     };
     let log = Log::new(&cli.global);
-    dispatch(cli, &log).map_err(|error| (log, error))
+    dispatch(cli, &log, inherited_fds).map_err(|error| (log, error))
 }
 
-fn dispatch(cli: Cli, log: &Log) -> anyhow::Result<u8> {
+fn dispatch(cli: Cli, log: &Log, inherited_fds: u32) -> anyhow::Result<u8> {
     let Some(command) = cli.command else {
         let text = if cli.global.version { version::text() } else { cli::help() };
         return output::text(&text).map(|()| 0);
     };
     cli.global.check()?;
-    let context = Context { global: cli.global, log: log.clone() };
+    let context = Context { global: cli.global, log: log.clone(), inherited_fds };
     match command {
         Command::Create(args) => commands::create::run(&args, &context),
         Command::Exec(args) => return commands::exec::run(&args, &context),

@@ -67,6 +67,7 @@ impl Args {
             console_socket: self.console_socket.as_deref(),
             pidfd_socket: self.pidfd_socket.as_deref(),
             preserve_fds: self.preserve_fds + listen_fds,
+            inherited_fds: context.inherited_fds,
             no_new_keyring: self.no_new_keyring,
             notify,
         })?;

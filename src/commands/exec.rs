@@ -96,6 +96,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<u8> {
     let code = skiff_launch::exec(&ExecRequest {
         dir: &dir,
         preserve_fds: args.preserve_fds + listen::hand_on(&mut process),
+        inherited_fds: context.inherited_fds,
         process: &process,
         facts: &facts,
         pid_file: pid_file.as_deref(),

@@ -6,7 +6,7 @@ use crate::error::{Act, Error};
 use crate::handler::{Handler, handler};
 use crate::hooks::{self, HookState};
 use crate::id_maps;
-use crate::init::{self, HookPlan, Join, Owned, Start, check_preserved};
+use crate::init::{self, HookPlan, Join, Owned, Start};
 use crate::namespaces::{Rest, clone_into};
 use crate::notify::{self, Waiting};
 use crate::pid_file;
@@ -41,6 +41,8 @@ pub struct Request<'a> {
     pub pidfd_socket: Option<&'a Path>,
     /// How many descriptors from 3 on the container keeps.
     pub preserve_fds: u32,
+    /// How many descriptors from 3 on were open when this program began: [`crate::inherited_fds`].
+    pub inherited_fds: u32,
     /// Leave the caller's session keyring to the container.
     pub no_new_keyring: bool,
     /// The container may notify a service manager: [`crate::offer_notify`] has changed the plan for that.
@@ -66,7 +68,7 @@ pub fn create(request: &Request<'_>) -> Result<Created, Error> {
 
 /// The same, with the terminal's master sent to `relay` where nobody listens at a console socket.
 pub(crate) fn create_with(request: &Request<'_>, relay: Option<OwnedFd>) -> Result<Created, Error> {
-    ready_to_clone(request.preserve_fds, request.facts)?;
+    ready_to_clone(request.preserve_fds, request.inherited_fds, request.facts)?;
     let mut handler = handler(request.plan.handler)
         .ok_or_else(|| Error::Status("this build has no WebAssembly engine: use a native command".into()))?;
     let sockets = Sockets::connect(request, relay)?;
@@ -78,12 +80,20 @@ pub(crate) fn create_with(request: &Request<'_>, relay: Option<OwnedFd>) -> Resu
     }
 }
 
-/// What must hold of the runtime itself: the descriptors to hand on are there, before any of ours could take their place, and
+/// What must hold of the runtime itself: the descriptors to hand on were there before any of ours could take their place, and
 /// its children can be waited for, though some callers leave SIGCHLD ignored.
-pub(crate) fn ready_to_clone(preserve_fds: u32, facts: &HostFacts) -> Result<(), Error> {
-    check_preserved(preserve_fds)
-        .map_err(|fd| Error::Status(format!("--preserve-fds {preserve_fds}: descriptor {fd} is not open")))?;
+pub(crate) fn ready_to_clone(preserve_fds: u32, inherited_fds: u32, facts: &HostFacts) -> Result<(), Error> {
+    if preserve_fds > inherited_fds {
+        let missing = 3 + inherited_fds;
+        return Err(Error::Status(format!("--preserve-fds {preserve_fds}: descriptor {missing} is not open")));
+    }
     skiff_sys::reset_dispositions(facts.ignored_signals & 1 << (libc::SIGCHLD - 1)).act(|| "reset SIGCHLD".into())
+}
+
+/// How many descriptors from 3 on are open. To be asked before this program opens any.
+#[must_use]
+pub fn inherited_fds() -> u32 {
+    (0..).find(|count| !skiff_sys::is_open(3 + count)).unwrap_or(0)
 }
 
 /// Where descriptors are sent, connected while the paths still mean the host's.

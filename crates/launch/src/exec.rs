@@ -14,7 +14,6 @@ use crate::status::status;
 use crate::sync::{self, FromParent, Sync};
 use crate::talk::{Talk, set_oom_score_adj};
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
 use skiff_cgroup::Cgroup;
 use skiff_plan::{HandlerKind, HostFacts, Process};
 use skiff_state::{CgroupRecord, Record, StateDir, Status};
@@ -45,6 +44,8 @@ pub struct ExecRequest<'a> {
     pub pidfd_socket: Option<&'a Path>,
     /// How many descriptors from 3 on the process keeps.
     pub preserve_fds: u32,
+    /// How many descriptors from 3 on were open when this program began: [`crate::inherited_fds`].
+    pub inherited_fds: u32,
     /// `[CONTROLLERS:]PATH` below the container's cgroup, instead of that itself.
     pub cgroups: &'a [String],
     /// Go on although the container is paused: the process stands still with it.
@@ -60,7 +61,7 @@ pub struct ExecRequest<'a> {
 /// # Errors
 /// The container does not run, or the process cannot be started; nothing is left of it then.
 pub fn exec(request: &ExecRequest<'_>) -> Result<u8, Error> {
-    ready_to_clone(request.preserve_fds, request.facts)?;
+    ready_to_clone(request.preserve_fds, request.inherited_fds, request.facts)?;
     let record = check(request)?;
     if request.detach {
         return start(request, &record, None).map(|_| 0);
@@ -127,7 +128,7 @@ impl Attempt<'_> {
         let mut program = program.transpose().act(|| "share memory with the process".into())?;
         let (inits, ours) = sync::pair().act(|| "make a socket pair".into())?;
         let cgroup = Cgroup::open(&below(&self.record.cgroup, request.cgroups)?);
-        let (join, between) = self.join(init)?;
+        let (join, between) = self.join(init);
         let (cloned, place) = clone_into(&cgroup, self.record).act(|| "clone a process".into())?;
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -160,17 +161,15 @@ impl Attempt<'_> {
         if self.request.no_new_keyring { None } else { CString::new(format!("_ses.{}", self.record.id)).ok() }
     }
 
-    /// How the process comes into the container's namespaces, and whether another has to clone it there.
-    fn join(&self, pidfd: OwnedFd) -> Result<(Join, bool), Error> {
+    /// How the process comes into the container's namespaces, and whether another has to clone it there. What is born in the
+    /// container's pid namespace must have left the host behind already: a process of the container with CAP_SYS_PTRACE could
+    /// look through its root and descriptors otherwise (CVE-2016-9962).
+    fn join(&self, pidfd: OwnedFd) -> (Join, bool) {
         let flags = self.record.namespaces;
-        if self.request.facts.permitted >> CAP_SYS_ADMIN & 1 == 0 {
-            return Ok((Join::Process { pidfd, flags, again: true }, true));
-        }
-        if flags & NEWPID != 0 {
-            // Only children enter a pid namespace: then the clone itself does.
-            setns(&pidfd, CloneFlags::CLONE_NEWPID).act(|| "enter the container's pid namespace".into())?;
-        }
-        Ok((Join::Process { pidfd, flags: flags & !NEWPID, again: false }, false))
+        // Without privileges the others can be had only together with the user namespace.
+        let at_once = self.request.facts.permitted >> CAP_SYS_ADMIN & 1 == 0;
+        let again = at_once || flags & NEWPID != 0;
+        (Join::Process { pidfd, flags, at_once, again }, again)
     }
 
     fn attend(

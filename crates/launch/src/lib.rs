@@ -27,7 +27,7 @@ mod steps;
 mod sync;
 mod talk;
 
-pub use create::{Created, Request, create, run_detached};
+pub use create::{Created, Request, create, inherited_fds, run_detached};
 pub use delete::delete;
 pub use error::Error;
 pub use exec::{ExecRequest, exec};

@@ -28,6 +28,8 @@ pub(crate) struct Rest {
     pub join: Vec<OwnedFd>,
     /// The process is one in between: it clones the one that is meant, with these flags.
     pub again: Option<u64>,
+    /// A pid namespace is joined, so that others see it from its birth on.
+    pub joined_pid: bool,
     /// Namespaces to unshare then.
     pub late: u64,
     /// Lines for the offsets of a time namespace that the process in between makes.
@@ -36,7 +38,8 @@ pub(crate) struct Rest {
 
 /// Clones a process into the namespaces, and into the cgroup where the kernel can.
 pub(crate) fn clone_into(namespaces: &Namespaces, cgroup: &Cgroup) -> Result<(Cloned, Rest), Error> {
-    let mut rest = Rest::default();
+    let joined_pid = namespaces.join.iter().any(|join| join.flag == libc::CLONE_NEWPID as u64);
+    let mut rest = Rest { joined_pid, ..Rest::default() };
     let visit = if namespaces.joins_user() {
         rest.join = open_all(namespaces, |_| true)?;
         rest.again = Some(namespaces.new & !(CGROUP | TIME));

@@ -32,6 +32,14 @@ impl Args {
     }
 }
 
+impl Args {
+    /// One of the arguments has this text in it.
+    #[must_use]
+    pub fn mention(&self, text: &str) -> bool {
+        strings(self.0).any(|argument| argument.to_bytes().windows(text.len()).any(|part| part == text.as_bytes()))
+    }
+}
+
 /// Walks an array of strings that ends in null.
 fn strings(mut array: *const *const c_char) -> impl Iterator<Item = &'static CStr> {
     std::iter::from_fn(move || {
@@ -78,5 +86,6 @@ mod tests {
         let args = unsafe { Args::new(argv.as_ptr()) };
         assert!(args.contain(&[c"create", c"run"]));
         assert!(!args.contain(&[c"ru", c"runs"]));
+        assert!(args.mention("oo") && !args.mention("roots"));
     }
 }

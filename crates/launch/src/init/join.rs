@@ -1,6 +1,7 @@
 //! Entering namespaces that exist, from inside the process that shall live there: the container's own for exec, joined ones
 //! for create where a user namespace is among them. init side.
 
+use super::process::Keep;
 use super::{At, Failed, Start};
 use crate::namespaces::{Rest, write_time_offsets};
 use crate::process::Child;
@@ -18,28 +19,24 @@ pub(crate) enum Join {
     Process {
         pidfd: OwnedFd,
         flags: u64,
-        /// All at once, and then a further clone: a runtime without privileges gets them only with the user namespace.
+        /// All in one call: a runtime without privileges gets the others only with the user namespace.
+        at_once: bool,
+        /// A further clone is born there.
         again: bool,
     },
 }
 
 /// Goes where the plan says. Returns in the process that is meant.
-pub(super) fn enter(start: &Start<'_>) -> Result<(), Failed> {
+pub(super) fn enter(start: &Start<'_>, keep: &Keep) -> Result<(), Failed> {
     match &start.join {
-        Join::Files(rest) => files(start, rest),
-        Join::Process { pidfd, flags, again: true } => {
-            setns(pidfd, flags_of(*flags)).during(ProcessStep::Join)?;
-            clone_again(start, 0)
-        }
-        Join::Process { pidfd, flags, again: false } => {
+        Join::Files(rest) => files(start, rest, keep),
+        Join::Process { pidfd, flags, at_once, again } => {
             // The user namespace last: its members may not enter what belongs to the runtime's.
-            let user = flags & libc::CLONE_NEWUSER as u64;
-            for some in [flags & !user, user] {
-                if some != 0 {
-                    setns(pidfd, flags_of(some)).during(ProcessStep::Join)?;
-                }
+            let last = if *at_once { 0 } else { flags & libc::CLONE_NEWUSER as u64 };
+            for some in [flags & !last, last].into_iter().filter(|some| *some != 0) {
+                setns(pidfd, flags_of(some)).during(ProcessStep::Join)?;
             }
-            Ok(())
+            if *again { clone_again(start, 0, keep) } else { Ok(()) }
         }
     }
 }
@@ -48,18 +45,23 @@ fn flags_of(flags: u64) -> CloneFlags {
     CloneFlags::from_bits_retain(flags as i32)
 }
 
-fn files(start: &Start<'_>, rest: &Rest) -> Result<(), Failed> {
+fn files(start: &Start<'_>, rest: &Rest, keep: &Keep) -> Result<(), Failed> {
     rest.join.iter().try_for_each(|file| setns(file.as_fd(), CloneFlags::empty())).during(ProcessStep::Join)?;
     if let Some(offsets) = &rest.time_offsets {
         unshare(CloneFlags::from_bits_retain(libc::CLONE_NEWTIME)).during(ProcessStep::Join)?;
         let written = write_time_offsets(offsets).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
         written.about("linux.timeOffsets").during(ProcessStep::Join)?;
     }
-    rest.again.map_or(Ok(()), |flags| clone_again(start, flags))
+    if rest.joined_pid {
+        // Whoever lives in that pid namespace sees this process from now on.
+        keep.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
+    }
+    rest.again.map_or(Ok(()), |flags| clone_again(start, flags, keep))
 }
 
 /// Clones the process that is meant as a child of the parent's, hands its descriptor up and ends.
-fn clone_again(start: &Start<'_>, flags: u64) -> Result<(), Failed> {
+fn clone_again(start: &Start<'_>, flags: u64, keep: &Keep) -> Result<(), Failed> {
+    keep.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
     // Any other exit signal is EINVAL with CLONE_PARENT: the child has ours, SIGCHLD.
     let request = Clone3 { flags: flags | libc::CLONE_PARENT as u64, exit_signal: 0, cgroup: None };
     match clone3(request).during(ProcessStep::Clone)? {

@@ -11,7 +11,6 @@ mod root;
 mod sysctl;
 
 pub(crate) use join::Join;
-pub(crate) use process::check_preserved;
 
 use crate::console::Console;
 use crate::handler::Handler;
@@ -121,7 +120,8 @@ fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
     if start.wait_placed {
         wait_placed(&start.owned.sync).during(ProcessStep::Placed)?;
     }
-    join::enter(start)?;
+    let keep = Keep { fds: start.keep_fds, own: start.own_fds() };
+    join::enter(start, &keep)?;
     if start.user_namespace {
         join::become_mapped_root().during(ProcessStep::MappedRoot)?;
         // Only now: a parent without privileges could not write the maps of a process that hides.
@@ -136,7 +136,6 @@ fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
     if let Some(name) = &start.keyring {
         join_keyring(name).during(ProcessStep::Keyring)?;
     }
-    let keep = Keep { fds: start.keep_fds, own: start.own_fds() };
     if let Some(console) = terminal(start, &keep)? {
         console.become_stdio().during(ProcessStep::Terminal)?;
     }
@@ -186,6 +185,11 @@ impl Start<'_> {
             self.owned.console.as_ref().map(AsFd::as_fd),
         ];
         all.into_iter().flatten().map(|fd| fd.as_raw_fd().unsigned_abs()).collect()
+    }
+
+    /// Descriptors that only the building of the root needs.
+    fn sources(&self) -> impl Iterator<Item = u32> {
+        self.owned.sources.iter().map(|(_, fd)| fd.as_raw_fd().unsigned_abs())
     }
 
     fn send_master(&self, console: &Console) -> Result<(), Fault> {
@@ -290,8 +294,7 @@ impl Builder {
         let ours = [self.root.as_ref().map(Root::fd), self.masks.null, self.masks.empty];
         let ours = ours.into_iter().flatten().map(|fd| fd.as_raw_fd().unsigned_abs());
         let console = self.console.iter().flat_map(Console::descriptors);
-        let sources = start.owned.sources.iter().map(|(_, fd)| fd.as_raw_fd().unsigned_abs());
-        keep.close_others(ours.chain(console).chain(sources))
+        keep.close_others(ours.chain(console).chain(start.sources()))
     }
 
     fn console(&mut self, start: &Start<'_>) -> Result<(), Fault> {

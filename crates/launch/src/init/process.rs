@@ -142,8 +142,3 @@ fn drop_bounding(start: &Start<'_>) -> Result<(), Fault> {
 fn bits(mask: u64) -> impl Iterator<Item = u32> {
     (0..u64::BITS).filter(move |bit| mask >> bit & 1 == 1)
 }
-
-/// The container's descriptors 3 to 2 + `count` are open; checked before any of ours could take their place.
-pub(crate) fn check_preserved(count: u32) -> Result<(), u32> {
-    (3..3 + count).try_for_each(|fd| if skiff_sys::is_open(fd) { Ok(()) } else { Err(fd) })
-}

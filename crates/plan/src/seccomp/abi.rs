@@ -1,11 +1,26 @@
 //! The calling conventions of the host's kernel: which call has which number, and how wide its arguments are.
 //! The tables are those of the crate `syscalls`; what it lacks stands here. Parent side.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::iter::once;
+
 use oci_spec::runtime::Arch;
 use syscalls::{aarch64, arm, x86, x86_64};
 
 /// Marks the number of an x32 call (arch/x86/include/uapi/asm/unistd.h).
 pub(super) const X32_BIT: u32 = 1 << 30;
+
+/// The names and numbers of one of the crate's tables. Its iterator leaves out the last call, and it writes a name that
+/// is a word of Rust as Rust does (`r#break`).
+macro_rules! named {
+    ($abi:ident) => {
+        $abi::Sysno::iter().chain(once($abi::Sysno::last())).map(|call| {
+            let name = call.name();
+            (name.strip_prefix("r#").unwrap_or(name), call.id())
+        })
+    };
+}
 
 /// One way to call the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,36 +73,53 @@ impl Abi {
         matches!(self, Abi::X86_64 | Abi::Aarch64)
     }
 
-    /// The call `name`; `None` when this ABI has none.
-    pub(super) fn call(self, name: &str) -> Option<Call> {
-        let number = self.number(name);
-        let within = if self == Abi::X86 { multiplexed(name) } else { None };
-        (number.is_some() || within.is_some()).then_some(Call { number, within })
-    }
-
-    fn number(self, name: &str) -> Option<u32> {
-        let number = match self {
-            Abi::X86_64 => name.parse::<x86_64::Sysno>().ok()?.id(),
-            Abi::X32 => return x32(name),
-            // The crate writes the name as Rust does: r#break.
-            Abi::X86 if name == "break" => 17,
-            Abi::X86 => name.parse::<x86::Sysno>().ok()?.id(),
-            Abi::Aarch64 => name.parse::<aarch64::Sysno>().ok()?.id(),
-            Abi::Arm => name.parse::<arm::Sysno>().ok()?.id(),
-        };
-        u32::try_from(number).ok()
+    /// All calls by name. A profile names hundreds, so they are looked up here and not in the crate, whose own look-up
+    /// compares one name after the other.
+    pub(super) fn calls(self) -> Calls {
+        match self {
+            Abi::X86_64 => numbered(x86_64()),
+            Abi::X32 => x32(),
+            Abi::X86 => i386(),
+            Abi::Aarch64 => numbered(named!(aarch64)),
+            Abi::Arm => numbered(named!(arm)),
+        }
     }
 }
 
+/// The calls of one ABI by name.
+pub(super) type Calls = HashMap<&'static str, Call, BuildHasherDefault<DefaultHasher>>;
+
+fn numbered(names: impl Iterator<Item = (&'static str, i32)>) -> Calls {
+    let mut calls = Calls::with_capacity_and_hasher(512, BuildHasherDefault::default());
+    calls.extend(names.map(|(name, number)| (name, Call { number: u32::try_from(number).ok(), within: None })));
+    calls
+}
+
+fn x86_64() -> impl Iterator<Item = (&'static str, i32)> {
+    named!(x86_64)
+}
+
 /// x86_64's number with bit 30, but for those that have an entry of their own (arch/x86/entry/syscalls/syscall_64.tbl).
-fn x32(name: &str) -> Option<u32> {
-    if let Some(at) = X32_FROM_512.iter().position(|&own| own == name) {
-        return Some(X32_BIT | (512 + at as u32));
+fn x32() -> Calls {
+    let mut calls = numbered(x86_64().map(|(name, number)| (name, X32_BIT as i32 | number)));
+    calls.extend(
+        X32_FROM_512.into_iter().zip(X32_BIT | 512..).map(|(name, number)| (name, Call { number: Some(number), within: None })),
+    );
+    for name in X32_LACKS {
+        calls.remove(name);
     }
-    if X32_LACKS.contains(&name) {
-        return None;
-    }
-    Abi::X86_64.number(name).map(|number| X32_BIT | number)
+    calls
+}
+
+/// On i386 the calls of sockets and System V IPC can also be made through socketcall(2) and ipc(2).
+fn i386() -> Calls {
+    const SOCKETCALL: u32 = 102;
+    const IPC: u32 = 117;
+    let mut calls = numbered(named!(x86));
+    let mut add = |name, within| calls.entry(name).or_insert(Call { number: None, within: None }).within = Some(within);
+    SOCKETCALLS.into_iter().zip(1..).for_each(|(name, code)| add(name, (SOCKETCALL, code)));
+    IPC_CALLS.into_iter().for_each(|(name, code)| add(name, (IPC, code)));
+    calls
 }
 
 /// `x32` of syscall_64.tbl: 512 and on.
@@ -146,16 +178,6 @@ const X32_LACKS: [&str; 12] = [
     "map_shadow_stack",
 ];
 
-/// On i386 the calls of sockets and System V IPC can also be made through socketcall(2) and ipc(2).
-fn multiplexed(name: &str) -> Option<(u32, u64)> {
-    const SOCKETCALL: u32 = 102;
-    const IPC: u32 = 117;
-    if let Some(at) = SOCKETCALLS.iter().position(|&call| call == name) {
-        return Some((SOCKETCALL, at as u64 + 1));
-    }
-    IPC_CALLS.iter().find(|(call, _)| *call == name).map(|&(_, code)| (IPC, code))
-}
-
 /// `SYS_*` of include/uapi/linux/net.h: 1 and on.
 const SOCKETCALLS: [&str; 20] = [
     "socket",
@@ -203,7 +225,7 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let number = |abi: Abi, name| abi.call(name).and_then(|call| call.number);
+        let number = |abi: Abi, name| abi.calls().get(name).and_then(|call| call.number);
         assert_eq!(number(Abi::X86_64, "execve"), Some(59));
         assert_eq!(number(Abi::X32, "execve"), Some(X32_BIT | 520));
         assert_eq!(number(Abi::X32, "pwritev2"), Some(X32_BIT | 547));
@@ -213,18 +235,19 @@ mod tests {
         assert_eq!(number(Abi::X86, "execve"), Some(11));
         assert_eq!(number(Abi::Aarch64, "execve"), Some(221));
         assert_eq!(number(Abi::Arm, "execve"), Some(11));
-        assert_eq!(Abi::Aarch64.call("open"), None);
-        assert_eq!(Abi::X86_64.call("no such call"), None);
+        assert_eq!(Abi::Aarch64.calls().get("open"), None);
+        assert_eq!(Abi::X86_64.calls().get("no such call"), None);
         // The crate's iterator misses the newest call; the look-up must not.
         assert_eq!(number(Abi::X86_64, "file_setattr"), Some(469));
     }
 
     #[test]
     fn i386_calls_through_others() {
-        assert_eq!(Abi::X86.call("send"), Some(Call { number: None, within: Some((102, 9)) }));
-        assert_eq!(Abi::X86.call("socket"), Some(Call { number: Some(359), within: Some((102, 1)) }));
-        assert_eq!(Abi::X86.call("shmctl"), Some(Call { number: Some(396), within: Some((117, 24)) }));
-        assert_eq!(Abi::X86_64.call("send"), None);
+        let calls = Abi::X86.calls();
+        assert_eq!(calls.get("send"), Some(&Call { number: None, within: Some((102, 9)) }));
+        assert_eq!(calls.get("socket"), Some(&Call { number: Some(359), within: Some((102, 1)) }));
+        assert_eq!(calls.get("shmctl"), Some(&Call { number: Some(396), within: Some((117, 24)) }));
+        assert_eq!(Abi::X86_64.calls().get("send"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oci_spec::runtime::Arch;
 
-use super::abi::{Abi, X32_BIT};
+use super::abi::{Abi, Call, X32_BIT};
 use super::order::{Contradiction, Ordered};
 use super::rules::Rule;
 use super::{SeccompAction, SeccompCondition, SeccompOperator, SeccompOutcome, SeccompRange, SeccompTable};
@@ -30,11 +30,7 @@ pub(super) fn tables_on(
     listed: &[Arch],
 ) -> Result<Vec<SeccompTable>, Error> {
     let listed: Vec<Abi> = listed.iter().filter_map(|&arch| Abi::of(arch, native)).collect();
-    let judged = |abi: Abi| {
-        let calls = calls(abi, rules, default)?;
-        let newest = if listed.contains(&abi) { newest(abi, rules, default) } else { None };
-        Ok::<Judged, Error>(Judged { calls, newest, default })
-    };
+    let judged = |abi: Abi| Judged::new(abi, rules, default, listed.contains(&abi));
     let first = judged(native)?;
     let mut tables = Vec::with_capacity(2);
     if native == Abi::X86_64 {
@@ -57,16 +53,26 @@ struct Judged {
     default: SeccompAction,
 }
 
-/// The outcomes of the calls for which the profile has a rule.
-fn calls(abi: Abi, rules: &[Rule<'_>], default: SeccompAction) -> Result<BTreeMap<u32, SeccompOutcome>, Error> {
-    let mut calls: BTreeMap<u32, Ordered> = BTreeMap::new();
-    for rule in rules {
-        let Some(action) = rule.action else { continue };
-        for name in rule.names {
-            add(&mut calls, abi, name, rule, action).map_err(|Contradiction| contradiction(rule.index, name))?;
+impl Judged {
+    fn new(abi: Abi, rules: &[Rule<'_>], default: SeccompAction, listed: bool) -> Result<Judged, Error> {
+        let known = abi.calls();
+        let mut calls = BTreeMap::new();
+        let mut newest = 0;
+        for rule in rules {
+            for (name, call) in rule.names.iter().filter_map(|name| Some((name, known.get(name.as_str())?))) {
+                if call.within.is_none() {
+                    newest = newest.max(call.number.unwrap_or(0));
+                }
+                add(&mut calls, abi, call, rule).map_err(|Contradiction| contradiction(rule.index, name))?;
+            }
         }
+        let calls = calls.into_iter().map(|(number, rules)| (number, rules.outcome(default))).collect();
+        // runc's rule (its `patchbpf`): it asks for the highest number that the profile names, other than 0, of a call
+        // that is not made through another, on the architectures that the profile lists.
+        let lets_through = matches!(default, SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace(_));
+        let newest = (listed && !lets_through && newest != 0).then_some(newest);
+        Ok(Judged { calls, newest, default })
     }
-    Ok(calls.into_iter().map(|(number, ordered)| (number, ordered.outcome(default))).collect())
 }
 
 fn contradiction(index: usize, name: &str) -> Error {
@@ -74,22 +80,16 @@ fn contradiction(index: usize, name: &str) -> Error {
     Error::invalid(format!("linux.seccomp.syscalls[{index}]"), why)
 }
 
-fn add(
-    calls: &mut BTreeMap<u32, Ordered>,
-    abi: Abi,
-    name: &str,
-    rule: &Rule<'_>,
-    action: SeccompAction,
-) -> Result<(), Contradiction> {
-    let Some(call) = abi.call(name) else { return Ok(()) };
+fn add(calls: &mut BTreeMap<u32, Ordered>, abi: Abi, call: &Call, rule: &Rule<'_>) -> Result<(), Contradiction> {
+    let Some(action) = rule.action else { return Ok(()) };
     for conditions in &rule.alternatives {
-        let narrowed: Vec<SeccompCondition> =
-            conditions.iter().map(|condition| SeccompCondition { wide: abi.wide(), ..*condition }).collect();
+        let as_wide = |condition: &SeccompCondition| SeccompCondition { wide: abi.wide(), ..*condition };
+        let conditions: Vec<SeccompCondition> = conditions.iter().map(as_wide).collect();
         if let Some((number, code)) = call.within {
-            calls.entry(number).or_default().add(action, within(code, &narrowed))?;
+            calls.entry(number).or_default().add(action, within(code, &conditions))?;
         }
         if let Some(number) = call.number {
-            calls.entry(number).or_default().add(action, narrowed)?;
+            calls.entry(number).or_default().add(action, conditions)?;
         }
     }
     Ok(())
@@ -101,17 +101,6 @@ fn within(code: u64, conditions: &[SeccompCondition]) -> Vec<SeccompCondition> {
     let which = SeccompCondition { argument: 0, wide: false, operator: SeccompOperator::Equal, value: code };
     let others = conditions.iter().filter(|condition| condition.argument != 0).copied();
     std::iter::once(which).chain(others).collect()
-}
-
-/// The highest number that the profile names, if calls above it are to get ENOSYS: runc's rule (its `patchbpf`).
-/// It counts neither calls that can be made through others nor number 0.
-fn newest(abi: Abi, rules: &[Rule<'_>], default: SeccompAction) -> Option<u32> {
-    if matches!(default, SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace(_)) {
-        return None;
-    }
-    let names = rules.iter().flat_map(|rule| rule.names);
-    let calls = names.filter_map(|name| abi.call(name)).filter(|call| call.within.is_none());
-    calls.filter_map(|call| call.number).max().filter(|&number| number != 0)
 }
 
 impl Judged {
