@@ -85,6 +85,8 @@ private_view() {
     fi
     mount -t tmpfs -o mode=755 skiff-client /run && mkdir -m 1777 /run/lock
     mount -t tmpfs -o mode=1777 skiff-client /dev/shm
+    # As on a host: what is mounted later is seen in the mount namespaces made from this one, and nowhere else.
+    mount --make-rshared /
     ip link set lo up
 }
 
@@ -117,7 +119,7 @@ until_true() {
 
 # Prints what one action shows under $binary, without what differs from run to run.
 shown() {
-    "$@" 2>&1 </dev/null | tr -d '\r' | sed -E "s/\bc$count\b/ID/g; s#$binary#RUNTIME#g; s#$work#WORK#g; s/\b[0-9a-f]{64}\b/HASH/g; s/\b[0-9a-f]{12}\b/HASH/g
+    "$@" 2>&1 </dev/null | tr -d '\r\000' | sed -E "s/\^@//; s/\bc$count\b/ID/g; s#$binary#RUNTIME#g; s#$work#WORK#g; s/\b[0-9a-f]{64}\b/HASH/g; s/\b[0-9a-f]{12}\b/HASH/g
         s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ \"]*/TIME/g"
 }
 

@@ -110,7 +110,7 @@ fn linux() -> Linux {
         cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
         seccomp: Seccomp {
             enabled: true,
-            actions: &skiff_plan::SECCOMP_ACTIONS,
+            actions: skiff_plan::SECCOMP_ACTIONS,
             operators: OPERATORS,
             archs: &ARCHITECTURES,
             known_flags: SECCOMP_FLAGS,

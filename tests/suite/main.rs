@@ -6,11 +6,13 @@
 #[macro_use]
 mod common;
 
+mod activation;
 mod bad_input;
 mod cgroups;
 mod create;
 mod delete;
 mod exec;
+mod hooks;
 mod kill;
 mod list;
 mod log;
@@ -20,6 +22,9 @@ mod process;
 mod ps;
 mod rootfs;
 mod run;
+mod seccomp;
 mod spec_features;
 mod start;
 mod state;
+mod terminal;
+mod users;

@@ -1,6 +1,7 @@
 //! Which cgroup hierarchies the host has, from statfs(2) of the usual places and `/proc/self/cgroup`; no mountinfo.
 
 use crate::Error;
+use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
 use skiff_plan::{CgroupFacts, Hierarchy};
 use std::path::{Component, Path, PathBuf};
@@ -19,7 +20,8 @@ pub fn facts(with_controllers: bool) -> Result<CgroupFacts, Error> {
     if is(Path::new(ROOT), CGROUP2_SUPER_MAGIC) {
         return unified(Path::new(ROOT), &own, with_controllers);
     }
-    let mut hierarchies: Vec<Hierarchy> = own.lines().filter_map(|line| version1(Path::new(ROOT), line)).collect();
+    let mut hierarchies: Vec<Hierarchy> =
+        own.lines().filter_map(|line| version1(Path::new(ROOT), line).transpose()).collect::<Result<_, _>>()?;
     let hybrid = is(Path::new(UNIFIED), CGROUP2_SUPER_MAGIC);
     match (hierarchies.is_empty(), hybrid) {
         (true, true) => return unified(Path::new(UNIFIED), &own, with_controllers),
@@ -27,7 +29,7 @@ pub fn facts(with_controllers: bool) -> Result<CgroupFacts, Error> {
         (false, true) => hierarchies.push(Hierarchy {
             mount: PathBuf::from(UNIFIED),
             controllers: String::new(),
-            own: below_mount(Path::new(UNIFIED), unified_own(&own)),
+            own: below_mount(Path::new(UNIFIED), unified_own(&own))?,
         }),
         (false, false) => {}
     }
@@ -48,7 +50,7 @@ fn unified(mount: &Path, own: &str, with_controllers: bool) -> Result<CgroupFact
     Ok(CgroupFacts::V2 {
         mount: mount.to_owned(),
         controllers: controllers.split_whitespace().map(str::to_owned).collect(),
-        own: below_mount(mount, unified_own(own)),
+        own: below_mount(mount, unified_own(own))?,
     })
 }
 
@@ -59,29 +61,35 @@ fn unified_own(own: &str) -> &str {
 
 /// A line `4:memory:/path` with the place where that hierarchy is mounted: `cpu,cpuacct` lies at that name or, as on
 /// some distributions, at the one of its first controller; `name=systemd` at `systemd`.
-fn version1(root: &Path, line: &str) -> Option<Hierarchy> {
+fn version1(root: &Path, line: &str) -> Result<Option<Hierarchy>, Error> {
     let mut fields = line.splitn(3, ':').skip(1);
-    let (controllers, own) = (fields.next()?, fields.next()?);
-    if controllers.is_empty() {
-        return None;
-    }
+    let (Some(controllers), Some(own)) = (fields.next().filter(|text| !text.is_empty()), fields.next()) else { return Ok(None) };
     let names = std::iter::once(controllers).chain(controllers.split(','));
-    let mount =
-        names.map(|name| root.join(name.strip_prefix("name=").unwrap_or(name))).find(|path| is(path, CGROUP_SUPER_MAGIC))?;
-    let own = below_mount(&mount, own);
-    Some(Hierarchy { mount, controllers: controllers.to_owned(), own })
+    let mut places = names.map(|name| root.join(name.strip_prefix("name=").unwrap_or(name)));
+    let Some(mount) = places.find(|path| is(path, CGROUP_SUPER_MAGIC)) else { return Ok(None) };
+    let own = below_mount(&mount, own)?;
+    Ok(Some(Hierarchy { mount, controllers: controllers.to_owned(), own }))
 }
 
 /// The runtime's own cgroup relative to the mount. Both paths of `/proc/self/cgroup` and of the mount may start below
 /// the hierarchy's root: inside a container without a cgroup namespace the mount shows only a subtree, and a process
 /// above its namespace's root has `/..` in its path. Then leading names are dropped until something is there.
-fn below_mount(mount: &Path, own: &str) -> PathBuf {
+fn below_mount(mount: &Path, own: &str) -> Result<PathBuf, Error> {
     let names: Vec<Component<'_>> = Path::new(own).components().filter(|c| *c != Component::RootDir).collect();
     if names.contains(&Component::ParentDir) {
-        return PathBuf::new();
+        return Ok(PathBuf::new());
     }
-    let suffixes = (0..names.len()).map(|start| names.iter().skip(start).collect::<PathBuf>());
-    suffixes.into_iter().find(|path| mount.join(path).is_dir()).unwrap_or_default()
+    for start in 0..names.len() {
+        let path: PathBuf = names.iter().skip(start).collect();
+        let place = mount.join(&path);
+        match nix::sys::stat::stat(&place) {
+            Ok(_) => return Ok(path),
+            Err(Errno::ENOENT) => {}
+            // Any other answer is no reason to go elsewhere.
+            Err(errno) => return Err(Error::path("look at", &place, errno)),
+        }
+    }
+    Ok(PathBuf::new())
 }
 
 #[cfg(test)]
@@ -110,20 +118,20 @@ mod tests {
     #[test]
     fn lines_without_a_mount_give_nothing() {
         let dir = std::env::temp_dir();
-        assert_eq!(version1(&dir, "4:memory:/x"), None);
-        assert_eq!(version1(&dir, "0::/x"), None);
-        assert_eq!(version1(&dir, "nonsense"), None);
+        assert!(version1(&dir, "4:memory:/x").unwrap().is_none());
+        assert!(version1(&dir, "0::/x").unwrap().is_none());
+        assert!(version1(&dir, "nonsense").unwrap().is_none());
     }
 
     #[test]
     fn own_path_follows_a_mount_of_a_subtree() {
         let mount = std::env::temp_dir().join(format!("skiff-test-facts-{}", std::process::id()));
         std::fs::create_dir_all(mount.join("b/c")).unwrap();
-        assert_eq!(below_mount(&mount, "/"), PathBuf::new());
-        assert_eq!(below_mount(&mount, "/b/c"), PathBuf::from("b/c"));
-        assert_eq!(below_mount(&mount, "/docker/b/c"), PathBuf::from("b/c"));
-        assert_eq!(below_mount(&mount, "/docker/x"), PathBuf::new());
-        assert_eq!(below_mount(&mount, "/../b"), PathBuf::new());
+        assert_eq!(below_mount(&mount, "/").unwrap(), PathBuf::new());
+        assert_eq!(below_mount(&mount, "/b/c").unwrap(), PathBuf::from("b/c"));
+        assert_eq!(below_mount(&mount, "/docker/b/c").unwrap(), PathBuf::from("b/c"));
+        assert_eq!(below_mount(&mount, "/docker/x").unwrap(), PathBuf::new());
+        assert_eq!(below_mount(&mount, "/../b").unwrap(), PathBuf::new());
         std::fs::remove_dir_all(&mount).unwrap();
     }
 

@@ -5,37 +5,38 @@ use crate::files::{Dir, gone, name_of};
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// The first pause of the retry; each next one is twice as long, together about one second.
+/// The first pause of the retry; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const ATTEMPTS: u32 = 10;
+/// How long a busy cgroup is tried again.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Removes the cgroup at `path`, children first. A missing one is fine.
-pub(crate) fn tree(path: &Path) -> Result<(), Error> {
+/// Removes the cgroup at `path`, children first, with retries until `deadline`. A missing one is fine.
+pub(crate) fn tree(path: &Path, deadline: Instant) -> Result<(), Error> {
     match rmdir(path) {
         Err(Errno::EBUSY | Errno::ENOTEMPTY) => {}
         Err(errno) if gone(errno) => return Ok(()),
         other => return other.map_err(|errno| Error::path("remove", path, errno)),
     }
-    remove_children(path)?;
-    patiently(path)
+    remove_children(path, deadline)?;
+    patiently(path, deadline)
 }
 
-fn remove_children(path: &Path) -> Result<(), Error> {
+fn remove_children(path: &Path, deadline: Instant) -> Result<(), Error> {
     let names = match Dir::open(path).and_then(|dir| dir.children()) {
         Ok(names) => names,
         Err(errno) if gone(errno) => return Ok(()),
         Err(errno) => return Err(Error::path("read", path, errno)),
     };
-    names.iter().try_for_each(|name| tree(&path.join(name_of(name))))
+    names.iter().try_for_each(|name| tree(&path.join(name_of(name)), deadline))
 }
 
 /// The kernel lets go of the last process of a cgroup a moment after that has ended, and says nothing when it does
 /// on version 1: the one place where sleeping is allowed.
-fn patiently(path: &Path) -> Result<(), Error> {
+fn patiently(path: &Path, deadline: Instant) -> Result<(), Error> {
     let mut pause = FIRST_PAUSE;
-    for _ in 0..ATTEMPTS {
+    while Instant::now() < deadline {
         match rmdir(path) {
             Err(Errno::EBUSY) => std::thread::sleep(pause),
             Err(errno) if gone(errno) => return Ok(()),

@@ -167,7 +167,9 @@ impl V1 {
     }
 
     pub(crate) fn remove(&self) -> Result<(), Error> {
-        Error::all(self.dirs.iter().filter_map(|place| remove::tree(&place.path).err()).collect())
+        // One deadline for all: who lives in one hierarchy mostly lives in every one.
+        let deadline = Instant::now() + remove::PATIENCE;
+        Error::all(self.dirs.iter().filter_map(|place| remove::tree(&place.path, deadline).err()).collect())
     }
 
     /// The container must have the cgroup for itself, and must be able to run in it. Only a directory that was there

@@ -127,7 +127,7 @@ impl V2 {
     }
 
     pub(crate) fn remove(&self) -> Result<(), Error> {
-        remove::tree(&self.path)
+        remove::tree(&self.path, Instant::now() + remove::PATIENCE)
     }
 }
 

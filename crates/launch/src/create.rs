@@ -111,7 +111,7 @@ impl Sockets {
         };
         if terminal && console.is_none() {
             return Err(Error::Status(
-                "process.terminal: --console-socket is needed where nobody waits for the container".into(),
+                "config.json: process.terminal: --console-socket is needed where nobody waits for the container".into(),
             ));
         }
         let pidfd = request.pidfd_socket.map(|path| console::connect_socket("--pidfd-socket", path)).transpose()?;
@@ -219,8 +219,7 @@ impl Attempt {
         }
         let mut talk = Talk { sync, child, cgroup, process: &plan.process, ops: &plan.init_ops };
         if rest.wait_placed {
-            // An init that is gone already tells why itself.
-            let _ = sync.tell_init(FromParent::Placed);
+            talk.placed()?;
         }
         if rest.again.is_some() {
             talk.until_cloned()?;

@@ -93,7 +93,10 @@ fn require(id: &str, status: Status, force: bool) -> Result<(), Error> {
 fn remove(dir: StateDir, record: &Record, cgroup: &Cgroup) -> Result<(), Error> {
     let mut errors = Vec::new();
     errors.extend(end(record, cgroup).err());
-    errors.extend(cgroup.remove().err().map(Error::from));
+    // Where something still lives, its cgroup only keeps us waiting.
+    if errors.is_empty() {
+        errors.extend(cgroup.remove().err().map(Error::from));
+    }
     if record.init.is_some() {
         errors.extend(run_poststop(record).err());
     }

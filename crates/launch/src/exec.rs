@@ -184,9 +184,11 @@ impl Attempt<'_> {
         let Some(child) = &mut self.child else { return Ok(()) };
         if place {
             cgroup.place(child.number())?;
-            let _ = sync.tell_init(FromParent::Placed);
         }
         let mut talk = Talk { sync, child, cgroup, process, ops: &[] };
+        if place {
+            talk.placed()?;
+        }
         if between {
             talk.until_cloned()?;
         }

@@ -28,7 +28,8 @@ impl Handler for Native {
     fn prepare(&mut self, process: &Process) -> Result<(), Fault> {
         let name = process.args.first().ok_or(Errno::EINVAL)?;
         self.path = find(name, &process.env)?;
-        self.env = with_home(process);
+        self.env = with_home(process)
+            .map_err(|errno| Fault::new(errno, format!("read /etc/passwd of the container: {}", errno_text(errno))))?;
         Ok(())
     }
 
@@ -57,7 +58,11 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString, Fault> {
     if name.to_bytes().contains(&b'/') {
         return executable(name).map(|()| name.to_owned()).map_err(|errno| {
             let shown = name.to_string_lossy();
-            let why = errno_text(errno);
+            let mut why = errno_text(errno);
+            if errno == Errno::EISDIR {
+                // docker knows a command that cannot be executed by these words only.
+                why.push_str(&format!(": {}", errno_text(Errno::EACCES)));
+            }
             let stat = if errno == Errno::ENOENT { format!("stat {shown}: ") } else { String::new() };
             Fault::new(errno, format!("{}: {stat}{why}", quoted(name)))
         });
@@ -80,13 +85,13 @@ fn executable(path: &CStr) -> nix::Result<()> {
 }
 
 /// The environment, with the `HOME` of the container's passwd where there is none.
-fn with_home(process: &Process) -> Vec<CString> {
+fn with_home(process: &Process) -> nix::Result<Vec<CString>> {
     let mut env = process.env.clone();
     if !env.iter().any(|entry| entry.to_bytes().starts_with(b"HOME=")) {
-        let home = crate::passwd::home(process.uid).unwrap_or_else(|| "/".into());
+        let home = crate::passwd::home(process.uid)?.unwrap_or_else(|| "/".into());
         env.extend(CString::new(format!("HOME={home}")));
     }
-    env
+    Ok(env)
 }
 
 #[cfg(test)]
@@ -111,6 +116,6 @@ mod tests {
         assert_eq!(words(c"nope-nope"), "exec: \"nope-nope\": executable file not found in $PATH");
         assert_eq!(words(c"/no/such"), "exec: \"/no/such\": stat /no/such: no such file or directory");
         assert_eq!(words(c"/etc/passwd"), "exec: \"/etc/passwd\": permission denied");
-        assert_eq!(words(c"/etc"), "exec: \"/etc\": is a directory");
+        assert_eq!(words(c"/etc"), "exec: \"/etc\": is a directory: permission denied");
     }
 }

@@ -124,7 +124,7 @@ pub(crate) fn sentence(ops: &[InitOp], step: u16, fault: &Fault) -> String {
         return fault.argument.clone();
     }
     let act = match ops.get(usize::from(step)) {
-        Some(op) => describe(op),
+        Some(op) => format!("config.json: {}", describe(op)),
         None => PROCESS_STEPS.iter().find(|(known, _)| *known as u16 == step).map_or("init", |(_, act)| act).to_owned(),
     };
     match (fault.argument.as_str(), fault.errno) {
@@ -138,22 +138,22 @@ pub(crate) fn sentence(ops: &[InitOp], step: u16, fault: &Fault) -> String {
 fn describe(op: &InitOp) -> String {
     match op {
         InitOp::LoopbackUp => "bring up lo".into(),
-        InitOp::Propagation(_) => "set the propagation of /".into(),
-        InitOp::AttachRoot { path, .. } => format!("attach root.path {}", path.display()),
+        InitOp::Propagation(_) => "linux.rootfsPropagation: set that of /".into(),
+        InitOp::AttachRoot { path, .. } => format!("root.path: attach {}", path.display()),
         InitOp::Mount(mount) => describe_mount(mount),
-        InitOp::Device(device) => format!("make device {}", device.path.display()),
+        InitOp::Device(device) => format!("linux.devices: make {}", device.path.display()),
         InitOp::Symlink { target, path, .. } => format!("link {} to {}", path.display(), target.to_string_lossy()),
-        InitOp::WorkingDirectory(path) => format!("make process.cwd {}", path.display()),
+        InitOp::WorkingDirectory(path) => format!("process.cwd: make {}", path.display()),
         InitOp::Hooks => "hooks".into(),
         InitOp::Console => "process.terminal".into(),
         InitOp::ReadonlyMount(path) => format!("make {} read-only", path.display()),
         InitOp::ReadonlyPath(path) => format!("linux.readonlyPaths: {}", path.display()),
         InitOp::MaskPath(path) => format!("linux.maskedPaths: {}", path.display()),
-        InitOp::ReadonlyRoot => "make the root read-only".into(),
+        InitOp::ReadonlyRoot => "root.readonly: make the root read-only".into(),
         InitOp::EnterRoot { .. } => "enter the root".into(),
         InitOp::Sysctl { key, .. } => format!("linux.sysctl: {}", key.display()),
-        InitOp::Hostname(name) => format!("set hostname {}", name.to_string_lossy()),
-        InitOp::Domainname(name) => format!("set domainname {}", name.to_string_lossy()),
+        InitOp::Hostname(name) => format!("hostname: set {}", name.to_string_lossy()),
+        InitOp::Domainname(name) => format!("domainname: set {}", name.to_string_lossy()),
     }
 }
 

@@ -21,6 +21,14 @@ pub(crate) struct Talk<'a> {
 }
 
 impl Talk<'_> {
+    /// Lets it begin. One that is gone already tells why itself.
+    pub(crate) fn placed(&self) -> Result<(), Error> {
+        match self.sync.tell_init(FromParent::Placed) {
+            Err(Errno::EPIPE) => Ok(()),
+            other => other.act(|| "talk to init".into()),
+        }
+    }
+
     /// Waits for the one that is meant, where the process first cloned is only in between.
     pub(crate) fn until_cloned(&mut self) -> Result<(), Error> {
         match self.hear()? {

@@ -40,9 +40,13 @@ impl Store {
             Errno::EEXIST => Error::InUse(id.to_owned(), self.holder(id)),
             other => Error::io("make", self.root.join(id), other),
         })?;
-        let dir = StateDir::open(&self.root, id).map_err(|e| Error::io("open", self.root.join(id), e))?;
-        dir.lock_new()?;
-        Ok(dir)
+        let dir = StateDir::open(&self.root, id).map_err(|e| Error::io("open", self.root.join(id), e));
+        let locked = dir.and_then(|dir| dir.lock_new().map(|()| dir));
+        if locked.is_err() {
+            // It is empty still; the first error is the one to tell.
+            let _ = std::fs::remove_dir(self.root.join(id));
+        }
+        locked
     }
 
     /// Opens a container's directory; [`Error::NotExist`] when there is none.

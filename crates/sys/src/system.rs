@@ -27,6 +27,12 @@ pub fn cwd_is_reachable() -> nix::Result<bool> {
     Ok(path[0] == b'/')
 }
 
+/// Sets the file mode creation mask: its permission bits, 0 to 0o777. It cannot fail.
+pub fn set_umask(mask: u32) {
+    // SAFETY: integers only.
+    unsafe { libc::umask(mask) };
+}
+
 /// Reaps one child that has ended, without waiting: its pid, and its exit code as a shell tells it (128 plus the signal
 /// that ended it, real-time signals included, which nix refuses). `None`: none has ended.
 ///

@@ -22,8 +22,6 @@ cat >"$work/containers.conf" <<CONF
 default_ulimits = ["nofile=$(most n):$(most n)", "nproc=$(most u):$(most u)"]
 pids_limit = 0
 log_driver = "k8s-file"
-[network]
-network_config_dir = "$work/networks"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
@@ -34,13 +32,20 @@ CONF
 printf '[storage]\ndriver = "overlay"\nrunroot = "/run/podman-test"\ngraphroot = "%s/store"\n' "$work" >"$work/storage.conf"
 printf '{ "default": [{ "type": "insecureAcceptAnything" }] }\n' >"$work/policy.json"
 export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
-# As a program, so that script(1) and timeout(1) can run it; $binary is the runtime of the moment.
+# As a program, so that script(1) and timeout(1) can run it; $binary is the runtime of the moment, $as the user without privileges.
 cat >"$work/pm" <<'PM'
 #!/bin/bash
-exec timeout -k 5 60 podman --root "$store" --runroot "$runroot" --runtime "$binary" "$@"
+podman=(podman --root "$store" --runroot "$runroot" --runtime "$binary" --network-config-dir "$work/networks")
+if [ -n "$as" ]; then
+    home=$(getent passwd "$as" | cut -d : -f 6)
+    cd "$home" || exit 1
+    podman=(podman --root "$store" --runroot "$runroot" --runtime "$binary")
+    podman=(setpriv --reuid "$as" --regid "$as" --init-groups --inh-caps=-all env -u SKIFF_CLIENT_WORK HOME="$home" TMPDIR="$home" USER="$as" XDG_RUNTIME_DIR="/run/user/$as" XDG_CONFIG_HOME="$home/.config" "${podman[@]}")
+fi
+exec timeout -k 5 60 "${podman[@]}" "$@"
 PM
 chmod 755 "$work/pm"
-export binary store=$work/store runroot=/run/podman-test work
+export binary store=$work/store runroot=/run/podman-test as=
 PATH=$work:$PATH
 
 make_root "$work/rootfs"

@@ -42,9 +42,9 @@ impl Step {
         !NEVER.contains(&self.name().as_str())
     }
 
-    /// Whether the call may carry the parent's last word to init.
+    /// Whether the call may carry a word from parent to init or back.
     pub fn sends(&self) -> bool {
-        self.process == 0 && matches!(self.name().as_str(), "write" | "sendto" | "sendmsg")
+        matches!(self.name().as_str(), "write" | "sendto" | "sendmsg")
     }
 
     /// Whether the kernel does the work even when it reports an error: a closed descriptor stays closed (close(2), "EINTR").

@@ -185,7 +185,11 @@ impl<'a> Walk<'a> {
         match run.ending {
             Ending::Exited(0) => {
                 tally.survived += 1;
-                self.check_works(id, problems)?;
+                let mut found = Vec::new();
+                self.check_works(id, &mut found)?;
+                if !self.is_after_ready(&case.0) || !self.is_one_error_line() {
+                    problems.append(&mut found);
+                }
             }
             // Nobody was told, but the container is there.
             Ending::Killed(_) if committed && case.1 == Fault::Kill => {
@@ -207,7 +211,16 @@ impl<'a> Walk<'a> {
     /// Whether the parent has sent Committed, the last thing that it says to init in create: from there on init stays.
     fn is_after_commit(&self, step: &Step) -> bool {
         let place = self.steps.iter().position(|one| one == step);
-        self.verb == Verb::Create && step.process == 0 && place > self.steps.iter().rposition(Step::sends)
+        self.verb == Verb::Create
+            && step.process == 0
+            && place > self.steps.iter().rposition(|one| one.process == 0 && one.sends())
+    }
+
+    /// Whether init has said Ready: if it ends from there on, create may have succeeded already, and start has to tell.
+    fn is_after_ready(&self, step: &Step) -> bool {
+        let place = self.steps.iter().position(|one| one == step);
+        let said = self.steps.iter().rposition(|one| one.process == step.process && one.sends());
+        self.verb == Verb::Create && step.process > 0 && place > said
     }
 
     /// The command said that it succeeded: then nothing of what was asked for may be missing.
@@ -222,11 +235,15 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    fn is_one_error_line(&self) -> bool {
+        let stderr = self.lab.stderr();
+        stderr.contains("level=error") && stderr.lines().count() == 1
+    }
+
     /// The command said that it failed: one line, and create has cleaned up by itself.
     fn check_refusal(&self, id: &str, code: i32, problems: &mut Vec<String>) -> Result<(), Error> {
-        let stderr = self.lab.stderr();
-        let errors = stderr.lines().filter(|line| line.contains("level=error")).count();
-        if errors != 1 || stderr.lines().count() != 1 {
+        if !self.is_one_error_line() {
+            let stderr = self.lab.stderr();
             problems.push(format!("exit code {code} with {stderr:?} instead of one error line"));
         }
         if self.verb == Verb::Create {

@@ -34,7 +34,7 @@ impl Reference {
                 for (place, wide, within) in places(name) {
                     for mut conditions in alternatives(rule.args().as_deref().unwrap_or_default()) {
                         conditions.retain(|condition| within.is_none() || condition.index() != 0);
-                        conditions.extend(within.clone());
+                        conditions.extend(within);
                         rules.entry(place).or_default().push(Rule { action, conditions, wide });
                     }
                 }
@@ -105,7 +105,7 @@ fn says_nothing(condition: &LinuxSeccompArg, wide: bool) -> bool {
 /// runc's way with two conditions on one argument.
 fn alternatives(args: &[LinuxSeccompArg]) -> Vec<Vec<LinuxSeccompArg>> {
     let arguments: BTreeSet<usize> = args.iter().map(LinuxSeccompArg::index).collect();
-    if arguments.len() < args.len() { args.iter().map(|arg| vec![arg.clone()]).collect() } else { vec![args.to_vec()] }
+    if arguments.len() < args.len() { args.iter().map(|arg| vec![*arg]).collect() } else { vec![args.to_vec()] }
 }
 
 /// Where a call can be made: architecture and number, whether 64 bits count, and the condition that goes with it.

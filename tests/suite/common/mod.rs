@@ -5,6 +5,7 @@
 mod leaks;
 mod mode;
 mod mountinfo;
+pub mod pty;
 mod refusal;
 mod runtime;
 mod skip;
@@ -13,7 +14,7 @@ mod test;
 pub use mode::Mode;
 pub use mountinfo::{MountLine, mount_at};
 pub use refusal::{refused, refused_call};
-pub use runtime::{Out, Running, binary, is_skiff};
+pub use runtime::{Out, binary, is_skiff};
 pub use skip::skipped;
 pub use test::{HostMount, Test};
 

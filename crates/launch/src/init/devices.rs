@@ -14,6 +14,9 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// `/dev/core` is there only where the kernel shows its memory, as runc has it.
+const KCORE: &CStr = c"/proc/kcore";
+
 /// Makes the node; one that is there already must be the same device. Where making nodes is denied, as in a user namespace,
 /// the host's own is bound in its place.
 pub(super) fn make(root: &Root, device: &DeviceNode) -> Result<(), Fault> {
@@ -44,6 +47,9 @@ fn bind(root: &Root, device: &DeviceNode, kind: SFlag, number: u64) -> Result<()
 
 /// Makes the link, in place of what is there unless that is to be kept.
 pub(super) fn link(root: &Root, target: &CStr, path: &Path, keep_existing: bool) -> Result<(), Fault> {
+    if target == KCORE && root.find(Path::new("/proc/kcore"), false).is_err() {
+        return Ok(());
+    }
     let (dir, name) = root.parent_of(path, true)?;
     let target = OsStr::from_bytes(target.to_bytes());
     match symlinkat(target, dir, name) {

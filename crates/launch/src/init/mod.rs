@@ -113,7 +113,7 @@ pub(crate) fn run(mut start: Start<'_>) -> ! {
 
 /// Everything that can fail, up to the point where the parent may say that the process is there.
 fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
-    nix::sys::stat::umask(Mode::empty());
+    skiff_sys::set_umask(0);
     if !start.user_namespace {
         hide_memory().during(ProcessStep::Begin)?;
     }

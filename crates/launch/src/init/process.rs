@@ -4,7 +4,7 @@
 use super::{At, Failed, Start};
 use crate::steps::{About, Fault, ProcessStep};
 use nix::errno::Errno;
-use nix::sys::stat::{Mode, SFlag, fstat, umask};
+use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Uid, chdir, fchown, isatty};
 use skiff_plan::Process;
 use skiff_sys::CapSets;
@@ -29,7 +29,7 @@ pub(super) fn become_process(start: &Start<'_>, keep: &Keep) -> Result<(), Faile
     if let Some(persona) = process.personality {
         skiff_sys::set_personality(persona).during(ProcessStep::Personality)?;
     }
-    umask(Mode::from_bits_truncate(process.umask));
+    skiff_sys::set_umask(process.umask);
     // Entering the root has led to "/".
     let there = !start.ops.is_empty() && process.cwd == Path::new("/");
     let entered = if there { Ok(()) } else { enter_cwd(process) };
