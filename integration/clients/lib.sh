@@ -85,6 +85,11 @@ private_view() {
     fi
     mount -t tmpfs -o mode=755 skiff-client /run && mkdir -m 1777 /run/lock
     mount -t tmpfs -o mode=1777 skiff-client /dev/shm
+    # A copy, so that a build in between does not mix two runtimes; and a /var/tmp for everybody, where the machine has none.
+    mkdir "$work/bin" && cp "$runtime" "$work/bin/" && runtime=$work/bin/$(basename "$runtime")
+    if [ "$(stat -c %a /var/tmp)" != 1777 ] && [[ $work != /var/tmp/* ]]; then
+        mkdir -m 1777 "$work/tmp" && mount --bind "$work/tmp" /var/tmp
+    fi
     # As on a host: what is mounted later is seen in the mount namespaces made from this one, and nowhere else.
     mount --make-rshared /
     ip link set lo up

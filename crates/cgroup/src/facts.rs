@@ -17,12 +17,12 @@ const OWN: &str = "/proc/self/cgroup";
 /// When `/proc/self/cgroup` or the controllers of the unified hierarchy cannot be read.
 pub fn facts(with_controllers: bool) -> Result<CgroupFacts, Error> {
     let own = text(Path::new(OWN))?;
-    if is(Path::new(ROOT), CGROUP2_SUPER_MAGIC) {
+    if is(Path::new(ROOT), CGROUP2_SUPER_MAGIC)? {
         return unified(Path::new(ROOT), &own, with_controllers);
     }
     let mut hierarchies: Vec<Hierarchy> =
         own.lines().filter_map(|line| version1(Path::new(ROOT), line).transpose()).collect::<Result<_, _>>()?;
-    let hybrid = is(Path::new(UNIFIED), CGROUP2_SUPER_MAGIC);
+    let hybrid = is(Path::new(UNIFIED), CGROUP2_SUPER_MAGIC)?;
     match (hierarchies.is_empty(), hybrid) {
         (true, true) => return unified(Path::new(UNIFIED), &own, with_controllers),
         (true, false) => return Ok(CgroupFacts::None),
@@ -41,8 +41,13 @@ fn text(path: &Path) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn is(path: &Path, wanted: FsType) -> bool {
-    statfs(path).is_ok_and(|found| found.filesystem_type() == wanted)
+/// A place that is not there is none; one that cannot be looked at might be.
+fn is(path: &Path, wanted: FsType) -> Result<bool, Error> {
+    match statfs(path) {
+        Ok(found) => Ok(found.filesystem_type() == wanted),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(false),
+        Err(errno) => Err(Error::path("look at", path, errno)),
+    }
 }
 
 fn unified(mount: &Path, own: &str, with_controllers: bool) -> Result<CgroupFacts, Error> {
@@ -65,10 +70,14 @@ fn version1(root: &Path, line: &str) -> Result<Option<Hierarchy>, Error> {
     let mut fields = line.splitn(3, ':').skip(1);
     let (Some(controllers), Some(own)) = (fields.next().filter(|text| !text.is_empty()), fields.next()) else { return Ok(None) };
     let names = std::iter::once(controllers).chain(controllers.split(','));
-    let mut places = names.map(|name| root.join(name.strip_prefix("name=").unwrap_or(name)));
-    let Some(mount) = places.find(|path| is(path, CGROUP_SUPER_MAGIC)) else { return Ok(None) };
-    let own = below_mount(&mount, own)?;
-    Ok(Some(Hierarchy { mount, controllers: controllers.to_owned(), own }))
+    for name in names {
+        let mount = root.join(name.strip_prefix("name=").unwrap_or(name));
+        if is(&mount, CGROUP_SUPER_MAGIC)? {
+            let own = below_mount(&mount, own)?;
+            return Ok(Some(Hierarchy { mount, controllers: controllers.to_owned(), own }));
+        }
+    }
+    Ok(None)
 }
 
 /// The runtime's own cgroup relative to the mount. Both paths of `/proc/self/cgroup` and of the mount may start below

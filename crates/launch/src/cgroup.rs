@@ -3,7 +3,7 @@
 use crate::Error;
 use nix::errno::Errno;
 use skiff_cgroup::Cgroup;
-use skiff_plan::{CgroupLayout, CgroupPlan, HostFacts};
+use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, HostFacts, InitOp, Mount, MountKind};
 
 /// Makes the cgroup. A runtime without privileges does without the device filter, since the kernel lets nobody in a user
 /// namespace make a device, and without a cgroup, if nothing is to be limited.
@@ -35,4 +35,20 @@ fn denied(error: &skiff_cgroup::Error) -> bool {
 fn unprivileged(facts: &HostFacts) -> bool {
     let whole = |map: &str| map.split_whitespace().eq(["0", "0", "4294967295"]);
     facts.euid != 0 || std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !whole(&map))
+}
+
+/// Without a cgroup of its own the container stays in the runtime's, so that is what a view of version 1 without a cgroup
+/// namespace has to show: binds of the directories that were planned become binds of those.
+pub(crate) fn redirect(ops: &[InitOp], plan: &CgroupPlan, facts: &HostFacts) -> Vec<InitOp> {
+    let (CgroupLayout::V1(planned), CgroupFacts::V1(own)) = (&plan.layout, &facts.cgroup) else { return ops.to_vec() };
+    let mut ops = ops.to_vec();
+    for op in &mut ops {
+        let InitOp::Mount(Mount { kind: MountKind::Bind { source, .. }, .. }) = op else { continue };
+        let hierarchy = planned.iter().find(|dir| dir.mount.join(&dir.path) == *source);
+        let place = hierarchy.and_then(|dir| own.iter().find(|own| own.mount == dir.mount));
+        if let Some(place) = place {
+            *source = place.mount.join(&place.own);
+        }
+    }
+    ops
 }

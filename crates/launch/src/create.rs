@@ -14,7 +14,7 @@ use crate::process::Child;
 use crate::sync::{self, FromParent, Sync};
 use crate::talk::{Talk, set_oom_score_adj};
 use skiff_cgroup::Cgroup;
-use skiff_plan::{Hook, HostFacts, InitOp, MountKind, Plan};
+use skiff_plan::{CgroupLayout, Hook, HostFacts, InitOp, MountKind, Plan};
 use skiff_state::{HookRecords, Init, RECORD_VERSION, Record, StateDir, Status, Store, now_rfc3339_nano, start_time};
 use skiff_sys::{Cloned, SharedProgram, mount};
 use std::cell::Cell;
@@ -151,16 +151,20 @@ impl Attempt {
         let pair = sync::pair().act(|| "make a socket pair".into())?;
         let cgroup = self.cgroup.insert(crate::cgroup::create(&request.plan.cgroup, request.facts)?);
         self.record.cgroup = cgroup.record();
+        let without_cgroup = self.record.cgroup.version == 0 && request.plan.cgroup.layout != CgroupLayout::Disabled;
+        let redirected =
+            without_cgroup.then(|| crate::cgroup::redirect(&request.plan.init_ops, &request.plan.cgroup, request.facts));
+        let ops = redirected.as_deref().unwrap_or(&request.plan.init_ops);
         let program = request.plan.process.seccomp.as_ref().map(|_| SharedProgram::new());
         let mut program = program.transpose().act(|| "share memory with init".into())?;
-        let sources = open_sources(request.plan)?;
+        let sources = open_sources(request.plan, ops)?;
         let (cloned, rest) = clone_into(&request.plan.namespaces, cgroup)?;
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
             Cloned::Child => {
                 close_parents(&[pair.1.0.as_fd(), self.dir.as_fd()]);
                 let owned = Owned { sync: pair.0, fifo: Some(fifo), console: sockets.console, program, sources };
-                init::run(self.start(request, rest, handler, owned))
+                init::run(Start { ops, ..self.start(request, rest, handler, owned) })
             }
         };
         drop((pair.0, fifo, sockets.console, sources));
@@ -219,7 +223,7 @@ impl Attempt {
         }
         let mut talk = Talk { sync, child, cgroup, process: &plan.process, ops: &plan.init_ops };
         if rest.wait_placed {
-            talk.placed()?;
+            talk.tell(FromParent::Placed)?;
         }
         if rest.again.is_some() {
             talk.until_cloned()?;
@@ -325,11 +329,11 @@ pub(crate) fn close_parents(fds: &[BorrowedFd<'_>]) {
 
 /// The sources of binds for a container with its own users, whose root may not reach them. Such a tree stays a peer of the
 /// host's until it is made a slave.
-fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd)>, Error> {
+fn open_sources(plan: &Plan, ops: &[InitOp]) -> Result<Vec<(usize, OwnedFd)>, Error> {
     if plan.namespaces.own() & libc::CLONE_NEWUSER as u64 == 0 {
         return Ok(Vec::new());
     }
-    let binds = plan.init_ops.iter().enumerate().filter_map(|(step, op)| match op {
+    let binds = ops.iter().enumerate().filter_map(|(step, op)| match op {
         InitOp::Mount(mount) => match &mount.kind {
             MountKind::Bind { source, recursive } => Some((step, mount.index, source, *recursive)),
             _ => None,

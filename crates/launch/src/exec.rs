@@ -187,7 +187,7 @@ impl Attempt<'_> {
         }
         let mut talk = Talk { sync, child, cgroup, process, ops: &[] };
         if place {
-            talk.placed()?;
+            talk.tell(FromParent::Placed)?;
         }
         if between {
             talk.until_cloned()?;

@@ -100,9 +100,10 @@ impl Sync {
         let mut packet = [0; SIZE];
         loop {
             match skiff_sys::receive_with_fd(self.0.as_fd(), &mut packet) {
-                Err(Errno::EINTR) => {}
+                // Reset once, where init ended with something of ours unread; what it said last comes after.
+                Err(Errno::EINTR | Errno::ECONNRESET) => {}
                 Ok((SIZE, fd)) => return Ok(Some((packet, fd))),
-                Ok((0, _)) | Err(Errno::ECONNRESET) => return Ok(None),
+                Ok((0, _)) => return Ok(None),
                 Ok(_) => return Err(Errno::EPROTO),
                 Err(errno) => return Err(errno),
             }
@@ -240,6 +241,16 @@ mod tests {
     fn a_gone_side_is_the_end_and_not_an_error() {
         let (init, parent) = pair().unwrap();
         drop(init);
+        assert!(parent.hear_init().unwrap().is_none());
+    }
+
+    #[test]
+    fn last_words_are_heard_though_ours_were_not() {
+        let (init, parent) = pair().unwrap();
+        parent.tell_init(FromParent::SeccompReady(1)).unwrap();
+        init.failed(3, &Fault::from(Errno::EPERM)).unwrap();
+        drop(init);
+        assert!(matches!(parent.hear_init().unwrap(), Some(FromInit::Failed(_))));
         assert!(parent.hear_init().unwrap().is_none());
     }
 

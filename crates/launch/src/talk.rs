@@ -21,14 +21,6 @@ pub(crate) struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    /// Lets it begin. One that is gone already tells why itself.
-    pub(crate) fn placed(&self) -> Result<(), Error> {
-        match self.sync.tell_init(FromParent::Placed) {
-            Err(Errno::EPIPE) => Ok(()),
-            other => other.act(|| "talk to init".into()),
-        }
-    }
-
     /// Waits for the one that is meant, where the process first cloned is only in between.
     pub(crate) fn until_cloned(&mut self) -> Result<(), Error> {
         match self.hear()? {
@@ -68,8 +60,12 @@ impl Talk<'_> {
         self.tell(FromParent::SeccompReady(length))
     }
 
+    /// Says something on the way to readiness. One that is gone already has told why: that is heard next.
     pub(crate) fn tell(&self, message: FromParent) -> Result<(), Error> {
-        self.sync.tell_init(message).act(|| "talk to init".into())
+        match self.sync.tell_init(message) {
+            Err(Errno::EPIPE) => Ok(()),
+            other => other.act(|| "talk to init".into()),
+        }
     }
 
     fn hear_readiness(&self) -> Result<FromInit, Error> {

@@ -6,8 +6,12 @@ standard_input() { echo data | run -i "$image" head -n 1; }
 terminal() { tty pm run -it --rm --network none "$image" sh -c "'tty; stty size; echo \$TERM; readlink /dev/console; stty -a | grep -o .onlcr'"; echo "code $?"; }
 terminal_input() { printf 'echo a$((1+1))b\nexit 4\n' | script -qec "pm run -it --rm --network none $image sh" /dev/null | grep -E '^a2b'; echo "code ${PIPESTATUS[1]}"; }
 size_follows() { # the window changes while the container runs
-    tty "{ sleep 2; stty rows 40 cols 90 </dev/tty; } & pm run -it --rm --network none $image sh -c 'trap \"stty size; exit 6\" WINCH; for i in 1 2 3 4 5 6 7 8; do sleep 1; done'"
+    timeout -k 5 40 script -qec "tty >$scratch/tty; stty rows 30 cols 100; pm run -it --name c --network none $image sh -c 'trap \"stty size; exit 6\" WINCH; touch /ready; for i in 1 2 3 4 5 6 7 8; do sleep 1; done'" /dev/null &
+    until_true pm exec c ls /ready
+    stty -F "$(cat "$scratch/tty")" rows 40 cols 90
+    wait $!
     echo "code $?"
+    down
 }
 killed_by_signal() { (sleep 1; pm kill c >/dev/null) & run --name c "$image" sleep 1000; }
 limits() { run --ulimit nofile=1000:2000 --ulimit nproc=1000:1000 --ulimit core=0:0 "$image" sh -c 'ulimit -n; ulimit -Hn; ulimit -c'; }
@@ -34,7 +38,7 @@ profile() { # a profile that refuses one call
     run --security-opt "seccomp=$work/profile.json" "$image" sh -c 'mkdir /tmp/a 2>&1; grep Seccomp: /proc/self/status; echo on'
 }
 init() { run --init "$image" sh -c 'ps -o pid,args | head -2 | grep -oE "1 .*init|1 .*catatonit"; kill -9 $$'; }
-bundle_root() { run --rootfs "$work/rootfs" /bin/sh -c 'echo from a directory; pwd'; }
+bundle_root() { run --rootfs "$rootfs" /bin/sh -c 'echo from a directory; pwd'; }
 preserved() { run --preserve-fds 2 "$image" sh -c 'cat <&3; cat <&4; ls /proc/self/fd | wc -l' 3<<<three 4<<<four; }
 sysctls() { run --sysctl net.ipv4.ip_forward=1 --sysctl kernel.msgmax=9000 "$image" cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax; }
 names() { run --hostname box --add-host other:10.1.2.3 --dns 9.9.9.9 --dns-search example.org --network bridge "$image" sh -c 'hostname; grep other /etc/hosts; cat /etc/resolv.conf'; }
@@ -67,6 +71,12 @@ no_cgroup() { run --cgroups disabled "$image" sh -c 'cat /proc/1/cgroup | head -
 limited() { run --memory 64m --cpus 0.5 --pids-limit 100 --cpu-shares 512 --cpuset-cpus 0 "$image" sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares pids/pids.max cpuset/cpuset.cpus'; }
 out_of_memory() { run --memory 16m --memory-swap 16m "$image" sh -c 'head -c 64m /dev/zero | tail -c 64m >/dev/null; echo $?'; }
 maps() { run "$@" "$image" sh -c 'cat /proc/self/uid_map /proc/self/gid_map; id; touch /tmp/x && stat -c "%u %g" /tmp/x /etc/passwd /proc/1; ls -ld /dev/null | cut -c1-10'; }
+maps_in_pieces() { # podman cannot make an overlay for such a map
+    cp -a "$work/rootfs" "$work/mapped" && chown -R 100000:100000 "$work/mapped"
+    run --uidmap 0:100000:1000 --uidmap 1000:300000:1000 --gidmap 0:100000:2000 --user 1000:1000 --rootfs "$work/mapped" /bin/sh -c 'cat /proc/self/uid_map; id; touch /tmp/mapped && stat -c "%u %g" /tmp/mapped'
+    stat -c '%u %g' "$work/mapped/tmp/mapped"
+    rm -rf "$work/mapped"
+}
 bind_for_mapped() { # a source that the mapped root cannot walk to
     mkdir -p "$work/closed/open" && chmod 700 "$work/closed" && chmod 777 "$work/closed/open"
     run --userns auto:size=1000 -v "$work/closed/open:/mnt" "$image" sh -c 'touch /mnt/made && stat -c %u /mnt/made'
@@ -93,7 +103,7 @@ stop_by_kill() { up "$image" sh -c 'trap "" TERM; while :; do sleep 0.1; done'; 
 kill_with() { up "$image" sh -c 'trap "exit 8" USR1; while :; do sleep 0.1; done'; sleep 0.3; pm kill -s USR1 c >/dev/null; pm wait c; down; }
 kill_hard() { with eval 'pm kill c >/dev/null; pm wait c; state'; }
 restart() { with eval 'pm exec c touch /tmp/x; pm restart -t 0 c >/dev/null; pm exec c ls /tmp/x; state; pm stop -t 0 c >/dev/null; pm start c >/dev/null; state'; }
-copy() { with eval 'echo data >"$work/file"; pm cp "$work/file" c:/tmp/in; pm exec c cat /tmp/in; pm exec c sh -c "echo out >/tmp/out"; pm cp c:/tmp/out "$work/file"; cat "$work/file"'; }
+copy() { with eval 'echo data >"$scratch/file"; pm cp "$scratch/file" c:/tmp/in; pm exec c cat /tmp/in; pm exec c sh -c "echo out >/tmp/out"; pm cp c:/tmp/out "$scratch/file"; cat "$scratch/file"'; rm -f "$scratch/file"; }
 commit() { with eval 'pm exec c touch /made; pm commit -q c localhost/made:1 >/dev/null && pm run --rm --network none localhost/made:1 ls /made; pm rmi -f localhost/made:1 >/dev/null'; }
 remove_running() { up "$image" sleep 1000; pm rm c 2>&1 | grep -o 'without force'; pm rm -f -t 0 c >/dev/null; echo "code $?"; pm ps -aq; }
 attach() { up -i "$image" sh -c 'read x; echo got $x; exit 3'; echo word | pm attach c; echo "code $?"; down; }
@@ -264,7 +274,7 @@ part_root() {
     action maps '0 +[1-9].*4000' '--userns auto:size' --userns auto:size=4000
     action maps '4294967295' '--userns host' --userns host
     action maps '^ *0 +100000 +5000' '--uidmap, --gidmap' --uidmap 0:100000:5000 --gidmap 0:200000:5000
-    action maps '^ *0 +100000' '--uidmap in pieces, --user' --uidmap 0:100000:1000 --uidmap 1000:300000:1000 --gidmap 0:100000:2000 --user 1000:1000
+    action maps_in_pieces '^ *1000 +300000 +1000' '--uidmap in pieces, --user'
     action maps '.' '--userns keep-id as root' --userns keep-id
     action maps '.' '--userns nomap as root' --userns nomap
     action bind_for_mapped '^0$' '-v of a directory that the mapped root cannot reach'

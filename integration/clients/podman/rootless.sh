@@ -6,6 +6,9 @@ become() { # USER
     chown "$1:$1" "$(getent passwd "$1" | cut -d : -f 6)" "$store" "/run/user/$1"
     chmod 700 "/run/user/$1"
     chmod 755 "$work"
+    scratch=$work/scratch-$1 rootfs=$work/rootfs-$1
+    install -d -o "$1" "$scratch"
+    cp -a "$work/rootfs" "$rootfs" && chown -R "$1:$1" "$rootfs"
     binary=$reference import
 }
 
@@ -19,7 +22,7 @@ kept() { run --userns keep-id "$@" "$image" sh -c 'id -u; id -g; touch /tmp/x &&
 volume_of_user() { # OPTIONS...: what the user owns outside
     mkdir -p "$work/volume" && chmod 777 "$work/volume"
     run "$@" -v "$work/volume:/mnt" "$image" sh -c 'touch /mnt/made && stat -c "%u %g" /mnt/made'
-    stat -c '%U %G' "$work/volume/made"
+    stat -c '%u %g' "$work/volume/made"
     rm -rf "$work/volume"
 }
 
@@ -41,11 +44,11 @@ part_rootless() {
     action run 'NoNewPrivs:.1' 'rootless: no-new-privileges' --security-opt no-new-privileges "$image" grep NoNew /proc/self/status
     action run 'Read-only' 'rootless: --read-only' --read-only "$image" sh -c 'touch /new; touch /tmp/new; echo on'
     action run 'size=1024k' 'rootless: --tmpfs with a size' --tmpfs /mnt:size=1m,nosuid "$image" sh -c 'grep " /mnt " /proc/mounts | sed "s/,mode=755//;s/,inode64//"'
-    action volume_of_user '^skifftest skifftest$' 'rootless: -v'
-    action volume_of_user '^skifftest skifftest$' 'rootless: -v, keep-id' --userns keep-id
+    action volume_of_user '^54345 54345$' 'rootless: -v'
+    action volume_of_user '^54345 54345$' 'rootless: -v, keep-id' --userns keep-id
     action volume 'Read-only' 'rootless: -v ro' :ro 'cat /mnt/file; touch /mnt/new'
     action volume 'nosuid' 'rootless: -v with nosuid,nodev,noexec' :nosuid,nodev,noexec 'grep " /mnt " /proc/mounts | cut -d " " -f 4'
-    action kept '^12345$' 'rootless: --userns keep-id'
+    action kept '^54345$' 'rootless: --userns keep-id'
     action kept '^0$' 'rootless: --userns keep-id --user 0' --user 0
     action maps '^ *0 +1 +[0-9]' 'rootless: --userns nomap' --userns nomap
     action maps '^ *0' 'rootless: --userns host' --userns host
@@ -95,7 +98,7 @@ part_rootless() {
     action run '^code 3$' 'one id: exit code 3' "$image" sh -c 'exit 3'
     action run 'code' 'one id: --user that is not mapped' --user 7 "$image" id
     action terminal '^30 100$' 'one id: -it'
-    action volume_of_user '^skiffone skiffone$' 'one id: -v'
+    action volume_of_user '^54346 54346$' 'one id: -v'
     action with '^code 5$' 'one id: exec' pm exec c sh -c 'id -u; exit 5'
     action exec_terminal '^30 100$' 'one id: exec -it'
     action host '^host$' 'one id: --net host' network net

@@ -8,14 +8,17 @@ need_tools podman podman conmon
 need_tools util-linux unshare script setpriv
 enter podman "$@"
 
-mkdir "$work/etc" "$work/hooks"
+scratch=$work/scratch rootfs=$work/rootfs
+mkdir "$work/etc" "$work/hooks" && mkdir -m 1777 "$scratch"
 # Users are made in copies: `containers` lends the ids of --userns auto, `skifftest` has a range of ids, `skiffone` has none.
 for file in passwd group shadow subuid subgid; do
     cp -p "/etc/$file" "$work/etc/$file" 2>/dev/null || touch "$work/etc/$file"
     [ -e "/etc/$file" ] && mount --bind "$work/etc/$file" "/etc/$file"
 done
-printf '%s\n' "skifftest:x:12345:12345::$work/home:/bin/sh" "skiffone:x:12346:12346::$work/home-one:/bin/sh" >>/etc/passwd
-printf '%s\n' skifftest:x:12345: skiffone:x:12346: >>/etc/group
+printf '%s\n' "skifftest:x:54345:54345::$work/home:/bin/sh" "skiffone:x:54346:54346::$work/home-one:/bin/sh" >>/etc/passwd
+printf '%s\n' skifftest:x:54345: skiffone:x:54346: >>/etc/group
+# slirp4netns needs a device that only root may open here
+mkdir -p "$work/net" && cp -a /dev/net/. "$work/net" 2>/dev/null && chmod 666 "$work/net/tun" && mount --bind "$work/net" /dev/net
 printf '%s\n' containers:500000:100000 skifftest:700000:65536 | tee -a /etc/subuid >>/etc/subgid
 cat >"$work/containers.conf" <<CONF
 [containers]
@@ -25,9 +28,9 @@ log_driver = "k8s-file"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-no_pivot_root = false
 runtime_supports_json = ["$(basename "$reference")", "$(basename "$runtime")"]
 runtime_supports_nocgroups = ["$(basename "$reference")", "$(basename "$runtime")"]
+runtime_supports_nocgroup = ["$(basename "$reference")", "$(basename "$runtime")"]
 CONF
 printf '[storage]\ndriver = "overlay"\nrunroot = "/run/podman-test"\ngraphroot = "%s/store"\n' "$work" >"$work/storage.conf"
 printf '{ "default": [{ "type": "insecureAcceptAnything" }] }\n' >"$work/policy.json"

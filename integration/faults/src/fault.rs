@@ -42,6 +42,12 @@ impl Step {
         !NEVER.contains(&self.name().as_str())
     }
 
+    /// Whether skiff has another way when the call fails like that, which leads to a container that looks different: where making
+    /// a device is denied, it binds the host's.
+    pub fn has_another_way(&self, errno: nix::errno::Errno) -> bool {
+        self.name() == "mknodat" && errno == nix::errno::Errno::EPERM
+    }
+
     /// Whether the call may carry a word from parent to init or back.
     pub fn sends(&self) -> bool {
         matches!(self.name().as_str(), "write" | "sendto" | "sendmsg")

@@ -103,7 +103,8 @@ impl<'a> Walk<'a> {
             let first = seen.insert((step.process, step.number));
             if step.can_fail() && registers::CAN_FAIL_CALLS && (full || first || place % 5 == 0) {
                 let errors = if full { &ERRORS[..] } else { &ERRORS[place % 3..=place % 3] };
-                cases.extend(errors.iter().map(|errno| (*step, Fault::Error(*errno))));
+                let errors = errors.iter().filter(|errno| !step.has_another_way(**errno));
+                cases.extend(errors.map(|errno| (*step, Fault::Error(*errno))));
             }
             if full || place % 5 == 2 {
                 cases.push((*step, Fault::Kill));

@@ -91,9 +91,20 @@ fn new_filesystem(root: &Root, mount: &Mount, new: &NewFilesystem) -> Result<Fd,
     let data = CString::new(options).map_err(|_| Errno::EINVAL)?;
     let data = (!data.is_empty()).then_some(data.as_c_str());
     let flags = MsFlags::from_bits_retain(flags);
-    nix::mount::mount(Some(new.source.as_c_str()), ".", Some(new.fstype.as_c_str()), flags, data)
-        .map_err(|errno| Fault::new(errno, complaint(new).unwrap_or_default()))?;
+    match nix::mount::mount(Some(new.source.as_c_str()), ".", Some(new.fstype.as_c_str()), flags, data) {
+        Err(Errno::EPERM | Errno::EBUSY) if new.fstype.as_c_str() == c"cgroup2" => return bind_cgroup2(mount, target),
+        other => other.map_err(|errno| Fault::new(errno, complaint(new).unwrap_or_default()))?,
+    }
     if wants_more(mount) { Ok(root.find(&mount.destination, mount.no_symlinks)?) } else { Ok(target) }
+}
+
+/// A user namespace without a cgroup namespace may not mount cgroup2, but it may see the host's: read-only, or it could write
+/// wherever its user can (CVE-2023-25809).
+fn bind_cgroup2(mount: &Mount, target: Fd) -> Result<Fd, Fault> {
+    let tree = leave_open(open_tree(None, c"/sys/fs/cgroup", false).about("/sys/fs/cgroup of the host")?);
+    set_attributes(tree, mount.attr.set | attr::RDONLY, 0, 0, false)?;
+    move_mount(tree, target)?;
+    Ok(tree)
 }
 
 /// A tmpfs without a mode takes that of the directory it covers, as runc's does.

@@ -114,13 +114,17 @@ fn credentials(start: &Start<'_>) -> Result<(), Failed> {
     bits(caps.ambient).try_for_each(skiff_sys::raise_ambient).during(ProcessStep::AmbientSet)
 }
 
-/// Where the maps deny setgroups, there is nothing to set as long as nothing is asked for.
+/// Whoever has CAP_SETGID and is refused is in a user namespace that denies setgroups: there is nothing to set as long as
+/// nothing is asked for.
 fn set_groups(start: &Start<'_>) -> nix::Result<()> {
+    let denied = start.user_namespace || start.facts.permitted >> CAP_SETGID & 1 == 1;
     match skiff_sys::set_groups(&start.process.groups) {
-        Err(Errno::EPERM) if start.user_namespace && start.process.groups.is_empty() => Ok(()),
+        Err(Errno::EPERM) if denied && start.process.groups.is_empty() => Ok(()),
         other => other,
     }
 }
+
+const CAP_SETGID: u32 = 6;
 
 /// A new user namespace begins with the full set, whatever the runtime's own was.
 fn drop_bounding(start: &Start<'_>) -> Result<(), Fault> {

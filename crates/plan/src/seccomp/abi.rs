@@ -1,26 +1,11 @@
 //! The calling conventions of the host's kernel: which call has which number, and how wide its arguments are.
 //! The tables are those of the crate `syscalls`; what it lacks stands here. Parent side.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::iter::once;
-
 use oci_spec::runtime::Arch;
 use syscalls::{aarch64, arm, x86, x86_64};
 
 /// Marks the number of an x32 call (arch/x86/include/uapi/asm/unistd.h).
 pub(super) const X32_BIT: u32 = 1 << 30;
-
-/// The names and numbers of one of the crate's tables. Its iterator leaves out the last call, and it writes a name that
-/// is a word of Rust as Rust does (`r#break`).
-macro_rules! named {
-    ($abi:ident) => {
-        $abi::Sysno::iter().chain(once($abi::Sysno::last())).map(|call| {
-            let name = call.name();
-            (name.strip_prefix("r#").unwrap_or(name), call.id())
-        })
-    };
-}
 
 /// One way to call the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,150 +58,115 @@ impl Abi {
         matches!(self, Abi::X86_64 | Abi::Aarch64)
     }
 
-    /// All calls by name. A profile names hundreds, so they are looked up here and not in the crate, whose own look-up
-    /// compares one name after the other.
-    pub(super) fn calls(self) -> Calls {
-        match self {
-            Abi::X86_64 => numbered(x86_64()),
-            Abi::X32 => x32(),
-            Abi::X86 => i386(),
-            Abi::Aarch64 => numbered(named!(aarch64)),
-            Abi::Arm => numbered(named!(arm)),
-        }
+    /// The call `name`; `None` when this ABI has none.
+    pub(super) fn call(self, name: &str) -> Option<Call> {
+        let number = self.number(name);
+        let within = if self == Abi::X86 { multiplexed(name) } else { None };
+        (number.is_some() || within.is_some()).then_some(Call { number, within })
+    }
+
+    fn number(self, name: &str) -> Option<u32> {
+        let number = match self {
+            Abi::X86_64 => name.parse::<x86_64::Sysno>().ok()?.id(),
+            Abi::X32 => return x32(name),
+            // The crate writes the name as Rust does: r#break.
+            Abi::X86 if name == "break" => 17,
+            Abi::X86 => name.parse::<x86::Sysno>().ok()?.id(),
+            Abi::Aarch64 => name.parse::<aarch64::Sysno>().ok()?.id(),
+            Abi::Arm => name.parse::<arm::Sysno>().ok()?.id(),
+        };
+        u32::try_from(number).ok()
     }
 }
 
-/// The calls of one ABI by name.
-pub(super) type Calls = HashMap<&'static str, Call, BuildHasherDefault<DefaultHasher>>;
-
-fn numbered(names: impl Iterator<Item = (&'static str, i32)>) -> Calls {
-    let mut calls = Calls::with_capacity_and_hasher(512, BuildHasherDefault::default());
-    calls.extend(names.map(|(name, number)| (name, Call { number: u32::try_from(number).ok(), within: None })));
-    calls
+/// x32 calls as arch/x86/entry/syscalls/syscall_64.tbl has them: those marked `x32` from 512 on, none for those marked
+/// `64`, and x86_64's number for all others.
+fn x32(name: &str) -> Option<u32> {
+    let number = match name {
+        "rt_sigaction" => 512,
+        "rt_sigreturn" => 513,
+        "ioctl" => 514,
+        "readv" => 515,
+        "writev" => 516,
+        "recvfrom" => 517,
+        "sendmsg" => 518,
+        "recvmsg" => 519,
+        "execve" => 520,
+        "ptrace" => 521,
+        "rt_sigpending" => 522,
+        "rt_sigtimedwait" => 523,
+        "rt_sigqueueinfo" => 524,
+        "sigaltstack" => 525,
+        "timer_create" => 526,
+        "mq_notify" => 527,
+        "kexec_load" => 528,
+        "waitid" => 529,
+        "set_robust_list" => 530,
+        "get_robust_list" => 531,
+        "vmsplice" => 532,
+        "move_pages" => 533,
+        "preadv" => 534,
+        "pwritev" => 535,
+        "rt_tgsigqueueinfo" => 536,
+        "recvmmsg" => 537,
+        "sendmmsg" => 538,
+        "process_vm_readv" => 539,
+        "process_vm_writev" => 540,
+        "setsockopt" => 541,
+        "getsockopt" => 542,
+        "io_setup" => 543,
+        "io_submit" => 544,
+        "execveat" => 545,
+        "preadv2" => 546,
+        "pwritev2" => 547,
+        "uselib" | "_sysctl" | "create_module" | "get_kernel_syms" | "query_module" | "nfsservctl" | "set_thread_area"
+        | "get_thread_area" | "epoll_ctl_old" | "epoll_wait_old" | "vserver" | "map_shadow_stack" => return None,
+        common => Abi::X86_64.number(common)?,
+    };
+    Some(X32_BIT | number)
 }
 
-fn x86_64() -> impl Iterator<Item = (&'static str, i32)> {
-    named!(x86_64)
-}
-
-/// x86_64's number with bit 30, but for those that have an entry of their own (arch/x86/entry/syscalls/syscall_64.tbl).
-fn x32() -> Calls {
-    let mut calls = numbered(x86_64().map(|(name, number)| (name, X32_BIT as i32 | number)));
-    calls.extend(
-        X32_FROM_512.into_iter().zip(X32_BIT | 512..).map(|(name, number)| (name, Call { number: Some(number), within: None })),
-    );
-    for name in X32_LACKS {
-        calls.remove(name);
-    }
-    calls
-}
-
-/// On i386 the calls of sockets and System V IPC can also be made through socketcall(2) and ipc(2).
-fn i386() -> Calls {
+/// The calls of sockets and System V IPC can on i386 also be made through socketcall(2) and ipc(2): that one's number, and
+/// the code that means the call (include/uapi/linux/net.h and ipc.h).
+fn multiplexed(name: &str) -> Option<(u32, u64)> {
     const SOCKETCALL: u32 = 102;
     const IPC: u32 = 117;
-    let mut calls = numbered(named!(x86));
-    let mut add = |name, within| calls.entry(name).or_insert(Call { number: None, within: None }).within = Some(within);
-    SOCKETCALLS.into_iter().zip(1..).for_each(|(name, code)| add(name, (SOCKETCALL, code)));
-    IPC_CALLS.into_iter().for_each(|(name, code)| add(name, (IPC, code)));
-    calls
+    Some(match name {
+        "socket" => (SOCKETCALL, 1),
+        "bind" => (SOCKETCALL, 2),
+        "connect" => (SOCKETCALL, 3),
+        "listen" => (SOCKETCALL, 4),
+        "accept" => (SOCKETCALL, 5),
+        "getsockname" => (SOCKETCALL, 6),
+        "getpeername" => (SOCKETCALL, 7),
+        "socketpair" => (SOCKETCALL, 8),
+        "send" => (SOCKETCALL, 9),
+        "recv" => (SOCKETCALL, 10),
+        "sendto" => (SOCKETCALL, 11),
+        "recvfrom" => (SOCKETCALL, 12),
+        "shutdown" => (SOCKETCALL, 13),
+        "setsockopt" => (SOCKETCALL, 14),
+        "getsockopt" => (SOCKETCALL, 15),
+        "sendmsg" => (SOCKETCALL, 16),
+        "recvmsg" => (SOCKETCALL, 17),
+        "accept4" => (SOCKETCALL, 18),
+        "recvmmsg" => (SOCKETCALL, 19),
+        "sendmmsg" => (SOCKETCALL, 20),
+        "semop" => (IPC, 1),
+        "semget" => (IPC, 2),
+        "semctl" => (IPC, 3),
+        "semtimedop" => (IPC, 4),
+        "msgsnd" => (IPC, 11),
+        "msgrcv" => (IPC, 12),
+        "msgget" => (IPC, 13),
+        "msgctl" => (IPC, 14),
+        "shmat" => (IPC, 21),
+        "shmdt" => (IPC, 22),
+        "shmget" => (IPC, 23),
+        "shmctl" => (IPC, 24),
+        _ => return None,
+    })
 }
-
-/// `x32` of syscall_64.tbl: 512 and on.
-const X32_FROM_512: [&str; 36] = [
-    "rt_sigaction",
-    "rt_sigreturn",
-    "ioctl",
-    "readv",
-    "writev",
-    "recvfrom",
-    "sendmsg",
-    "recvmsg",
-    "execve",
-    "ptrace",
-    "rt_sigpending",
-    "rt_sigtimedwait",
-    "rt_sigqueueinfo",
-    "sigaltstack",
-    "timer_create",
-    "mq_notify",
-    "kexec_load",
-    "waitid",
-    "set_robust_list",
-    "get_robust_list",
-    "vmsplice",
-    "move_pages",
-    "preadv",
-    "pwritev",
-    "rt_tgsigqueueinfo",
-    "recvmmsg",
-    "sendmmsg",
-    "process_vm_readv",
-    "process_vm_writev",
-    "setsockopt",
-    "getsockopt",
-    "io_setup",
-    "io_submit",
-    "execveat",
-    "preadv2",
-    "pwritev2",
-];
-
-/// `64` of syscall_64.tbl, and not above.
-const X32_LACKS: [&str; 12] = [
-    "uselib",
-    "_sysctl",
-    "create_module",
-    "get_kernel_syms",
-    "query_module",
-    "nfsservctl",
-    "set_thread_area",
-    "get_thread_area",
-    "epoll_ctl_old",
-    "epoll_wait_old",
-    "vserver",
-    "map_shadow_stack",
-];
-
-/// `SYS_*` of include/uapi/linux/net.h: 1 and on.
-const SOCKETCALLS: [&str; 20] = [
-    "socket",
-    "bind",
-    "connect",
-    "listen",
-    "accept",
-    "getsockname",
-    "getpeername",
-    "socketpair",
-    "send",
-    "recv",
-    "sendto",
-    "recvfrom",
-    "shutdown",
-    "setsockopt",
-    "getsockopt",
-    "sendmsg",
-    "recvmsg",
-    "accept4",
-    "recvmmsg",
-    "sendmmsg",
-];
-
-/// include/uapi/linux/ipc.h.
-const IPC_CALLS: [(&str, u64); 12] = [
-    ("semop", 1),
-    ("semget", 2),
-    ("semctl", 3),
-    ("semtimedop", 4),
-    ("msgsnd", 11),
-    ("msgrcv", 12),
-    ("msgget", 13),
-    ("msgctl", 14),
-    ("shmat", 21),
-    ("shmdt", 22),
-    ("shmget", 23),
-    ("shmctl", 24),
-];
 
 #[cfg(test)]
 mod tests {
@@ -225,7 +175,7 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let number = |abi: Abi, name| abi.calls().get(name).and_then(|call| call.number);
+        let number = |abi: Abi, name| abi.call(name).and_then(|call| call.number);
         assert_eq!(number(Abi::X86_64, "execve"), Some(59));
         assert_eq!(number(Abi::X32, "execve"), Some(X32_BIT | 520));
         assert_eq!(number(Abi::X32, "pwritev2"), Some(X32_BIT | 547));
@@ -235,19 +185,18 @@ mod tests {
         assert_eq!(number(Abi::X86, "execve"), Some(11));
         assert_eq!(number(Abi::Aarch64, "execve"), Some(221));
         assert_eq!(number(Abi::Arm, "execve"), Some(11));
-        assert_eq!(Abi::Aarch64.calls().get("open"), None);
-        assert_eq!(Abi::X86_64.calls().get("no such call"), None);
+        assert_eq!(Abi::Aarch64.call("open"), None);
+        assert_eq!(Abi::X86_64.call("no such call"), None);
         // The crate's iterator misses the newest call; the look-up must not.
         assert_eq!(number(Abi::X86_64, "file_setattr"), Some(469));
     }
 
     #[test]
     fn i386_calls_through_others() {
-        let calls = Abi::X86.calls();
-        assert_eq!(calls.get("send"), Some(&Call { number: None, within: Some((102, 9)) }));
-        assert_eq!(calls.get("socket"), Some(&Call { number: Some(359), within: Some((102, 1)) }));
-        assert_eq!(calls.get("shmctl"), Some(&Call { number: Some(396), within: Some((117, 24)) }));
-        assert_eq!(Abi::X86_64.calls().get("send"), None);
+        assert_eq!(Abi::X86.call("send"), Some(Call { number: None, within: Some((102, 9)) }));
+        assert_eq!(Abi::X86.call("socket"), Some(Call { number: Some(359), within: Some((102, 1)) }));
+        assert_eq!(Abi::X86.call("shmctl"), Some(Call { number: Some(396), within: Some((117, 24)) }));
+        assert_eq!(Abi::X86_64.call("send"), None);
     }
 
     #[test]

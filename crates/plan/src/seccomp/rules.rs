@@ -57,12 +57,12 @@ fn rule(index: usize, entry: &LinuxSyscall, default: SeccompAction) -> Result<Ru
 /// libseccomp takes one condition on an argument. For a rule with more runc makes each of its conditions a rule of its
 /// own, also those on other arguments, so that any of them is enough; profiles count on that.
 fn alternatives(mut conditions: Vec<SeccompCondition>) -> Vec<Vec<SeccompCondition>> {
-    conditions.sort_by_key(|condition| condition.argument);
-    if conditions.windows(2).any(|pair| pair[0].argument == pair[1].argument) {
-        conditions.into_iter().map(|condition| vec![condition]).collect()
-    } else {
-        vec![conditions]
+    let on = |argument| conditions.iter().filter(|condition| condition.argument == argument).count();
+    if (0..6).any(|argument| on(argument) > 1) {
+        return conditions.into_iter().map(|condition| vec![condition]).collect();
     }
+    conditions.sort_by_key(|condition| condition.argument);
+    vec![conditions]
 }
 
 fn action(kind: LinuxSeccompAction, data: Option<u32>, field: &str, data_field: &str) -> Result<SeccompAction, Error> {

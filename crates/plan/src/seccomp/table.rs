@@ -1,7 +1,5 @@
 //! From rules by name to a table for each architecture, in which every number has its outcome. Parent side.
 
-use std::collections::BTreeMap;
-
 use oci_spec::runtime::Arch;
 
 use super::abi::{Abi, Call, X32_BIT};
@@ -47,52 +45,75 @@ pub(super) fn tables_on(
 
 /// One ABI's calls.
 struct Judged {
-    calls: BTreeMap<u32, SeccompOutcome>,
+    /// The outcomes of the calls for which the profile has a rule, by number.
+    calls: Vec<(u32, SeccompOutcome)>,
     /// Calls above this number get ENOSYS, even those that have a rule.
     newest: Option<u32>,
     default: SeccompAction,
 }
 
+/// One way of one rule to hold for one call.
+struct Entry<'a> {
+    number: u32,
+    conditions: Vec<SeccompCondition>,
+    action: SeccompAction,
+    rule: &'a Rule<'a>,
+    name: &'a str,
+}
+
 impl Judged {
     fn new(abi: Abi, rules: &[Rule<'_>], default: SeccompAction, listed: bool) -> Result<Judged, Error> {
-        let known = abi.calls();
-        let mut calls = BTreeMap::new();
+        let mut entries = Vec::new();
         let mut newest = 0;
         for rule in rules {
-            for (name, call) in rule.names.iter().filter_map(|name| Some((name, known.get(name.as_str())?))) {
+            for (name, call) in rule.names.iter().filter_map(|name| Some((name, abi.call(name)?))) {
                 if call.within.is_none() {
                     newest = newest.max(call.number.unwrap_or(0));
                 }
-                add(&mut calls, abi, call, rule).map_err(|Contradiction| contradiction(rule.index, name))?;
+                add(&mut entries, abi, call, name, rule);
             }
         }
-        let calls = calls.into_iter().map(|(number, rules)| (number, rules.outcome(default))).collect();
+        // A stable sort: the order of the profile is kept within a call.
+        entries.sort_by_key(|entry| entry.number);
         // runc's rule (its `patchbpf`): it asks for the highest number that the profile names, other than 0, of a call
         // that is not made through another, on the architectures that the profile lists.
         let lets_through = matches!(default, SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace(_));
         let newest = (listed && !lets_through && newest != 0).then_some(newest);
-        Ok(Judged { calls, newest, default })
+        Ok(Judged { calls: outcomes(entries, default)?, newest, default })
     }
+}
+
+fn add<'a>(entries: &mut Vec<Entry<'a>>, abi: Abi, call: Call, name: &'a str, rule: &'a Rule<'a>) {
+    let Some(action) = rule.action else { return };
+    for conditions in &rule.alternatives {
+        let as_wide = |condition: &SeccompCondition| SeccompCondition { wide: abi.wide(), ..*condition };
+        let conditions: Vec<SeccompCondition> = conditions.iter().map(as_wide).collect();
+        if let Some((number, code)) = call.within {
+            entries.push(Entry { number, conditions: within(code, &conditions), action, rule, name });
+        }
+        if let Some(number) = call.number {
+            entries.push(Entry { number, conditions, action, rule, name });
+        }
+    }
+}
+
+/// `entries` are sorted by number.
+fn outcomes(entries: Vec<Entry<'_>>, default: SeccompAction) -> Result<Vec<(u32, SeccompOutcome)>, Error> {
+    let mut calls: Vec<(u32, Ordered)> = Vec::new();
+    for Entry { number, conditions, action, rule, name } in entries {
+        if calls.last().is_none_or(|(last, _)| *last != number) {
+            calls.push((number, Ordered::default()));
+        }
+        if let Some((_, rules)) = calls.last_mut() {
+            rules.add(action, conditions).map_err(|Contradiction| contradiction(rule.index, name))?;
+        }
+    }
+    Ok(calls.into_iter().map(|(number, rules)| (number, rules.outcome(default))).collect())
 }
 
 fn contradiction(index: usize, name: &str) -> Error {
     let why = format!("{name}: an earlier rule with the same conditions has another action");
     Error::invalid(format!("linux.seccomp.syscalls[{index}]"), why)
-}
-
-fn add(calls: &mut BTreeMap<u32, Ordered>, abi: Abi, call: &Call, rule: &Rule<'_>) -> Result<(), Contradiction> {
-    let Some(action) = rule.action else { return Ok(()) };
-    for conditions in &rule.alternatives {
-        let as_wide = |condition: &SeccompCondition| SeccompCondition { wide: abi.wide(), ..*condition };
-        let conditions: Vec<SeccompCondition> = conditions.iter().map(as_wide).collect();
-        if let Some((number, code)) = call.within {
-            calls.entry(number).or_default().add(action, within(code, &conditions))?;
-        }
-        if let Some(number) = call.number {
-            calls.entry(number).or_default().add(action, conditions)?;
-        }
-    }
-    Ok(())
 }
 
 /// The conditions of a call that is made through socketcall or ipc: the first argument says which call it is. The

@@ -163,7 +163,8 @@ fn calls_newer_than_the_profile() {
 
 #[test]
 fn conditions() {
-    let cases: [(&str, u64, Value, &[u64], &[u64]); 8] = [
+    type Case = (&'static str, u64, Value, &'static [u64], &'static [u64]);
+    let cases: [Case; 8] = [
         ("EQ", 5, Value::Null, &[5], &[4, 6, 5 | 1 << 32]),
         ("NE", 5, Value::Null, &[4, 6, 5 | 1 << 32], &[5]),
         ("LT", 1 << 32, Value::Null, &[0, 0xffff_ffff], &[1 << 32, u64::MAX]),
@@ -256,7 +257,7 @@ fn long_ways() {
     for number in 0..200 {
         for (arch, value) in [X86_64, X86].into_iter().flat_map(|arch| (0..3).map(move |value| (arch, value))) {
             let rules = u64::from(number % 3);
-            let expected = if value < rules { 0x7ff0_0000 | value as u32 } else { 0x0005_0000 | number % 5 };
+            let expected = if value < rules { 0x7ff0_0000 | value as u32 } else { 0x0005_0000 | (number % 5) };
             assert_eq!(verdict(&program, arch, number, &[value + u64::from(number)]), expected, "{number} {value}");
         }
     }
