@@ -228,6 +228,10 @@ impl Attempt {
         if rest.again.is_some() {
             talk.until_cloned()?;
         }
+        if rest.maps_again {
+            id_maps::write(talk.child.pid, &plan.namespaces.maps, request.facts)?;
+            talk.tell(FromParent::Placed)?;
+        }
         set_oom_score_adj(talk.child, &plan.process)?;
         talk.hand_over(program)?;
         let (record, dir) = (&self.record, &self.dir);

@@ -30,6 +30,8 @@ pub(crate) struct Rest {
     pub again: Option<u64>,
     /// A pid namespace is joined, so that others see it from its birth on.
     pub joined_pid: bool,
+    /// The one that is meant makes a user namespace, and waits for its maps.
+    pub maps_again: bool,
     /// Namespaces to unshare then.
     pub late: u64,
     /// Lines for the offsets of a time namespace that the process in between makes.
@@ -40,15 +42,16 @@ pub(crate) struct Rest {
 pub(crate) fn clone_into(namespaces: &Namespaces, cgroup: &Cgroup) -> Result<(Cloned, Rest), Error> {
     let joined_pid = namespaces.join.iter().any(|join| join.flag == libc::CLONE_NEWPID as u64);
     let mut rest = Rest { joined_pid, ..Rest::default() };
-    let visit = if namespaces.joins_user() {
-        rest.join = open_all(namespaces, |_| true)?;
-        rest.again = Some(namespaces.new & !(CGROUP | TIME));
-        rest.time_offsets = (namespaces.new & TIME != 0).then(|| namespaces.time_offsets.clone());
-        rest.late = namespaces.new & CGROUP;
-        Visit::default()
-    } else {
-        rest.join = open_all(namespaces, |flag| flag == MOUNT)?;
-        Visit::begin(namespaces)?
+    let way_back = if namespaces.joins_user() { None } else { way_back(namespaces)? };
+    let visit = match way_back {
+        Some(own) => {
+            rest.join = open_all(namespaces, |flag| flag == MOUNT)?;
+            Visit::begin(namespaces, own)?
+        }
+        None => {
+            leave_to_one_between(namespaces, &mut rest)?;
+            Visit::default()
+        }
     };
     let cloned = clone_into_cgroup(namespaces, cgroup, &mut rest).act(|| "clone init".into())?;
     if let Cloned::Parent { .. } = cloned {
@@ -57,9 +60,22 @@ pub(crate) fn clone_into(namespaces: &Namespaces, cgroup: &Cgroup) -> Result<(Cl
     Ok((cloned, rest))
 }
 
+/// What the parent cannot enter without staying there, a process in between enters, and clones init from inside.
+fn leave_to_one_between(namespaces: &Namespaces, rest: &mut Rest) -> Result<(), Error> {
+    rest.join = open_all(namespaces, |_| true)?;
+    rest.late = namespaces.new & CGROUP;
+    if namespaces.new_user() {
+        rest.late |= namespaces.new & AFTER_MAPS;
+        rest.maps_again = true;
+    }
+    rest.again = Some(namespaces.new & !(rest.late | TIME));
+    rest.time_offsets = (namespaces.new & TIME != 0).then(|| namespaces.time_offsets.clone());
+    Ok(())
+}
+
 fn clone_into_cgroup(namespaces: &Namespaces, cgroup: &Cgroup, rest: &mut Rest) -> nix::Result<Cloned> {
     let new = if rest.again.is_some() { 0 } else { namespaces.new & !TIME };
-    if namespaces.new_user() {
+    if new & USER != 0 {
         rest.wait_placed = true;
         rest.late |= new & (AFTER_MAPS | CGROUP);
     }
@@ -92,17 +108,14 @@ fn open_all(namespaces: &Namespaces, wanted: impl Fn(u64) -> bool) -> Result<Vec
 struct Visit(Vec<OwnedFd>);
 
 impl Visit {
-    fn begin(namespaces: &Namespaces) -> Result<Self, Error> {
-        let mut own = Vec::new();
-        for join in namespaces.join.iter().filter(|join| join.flag != MOUNT) {
+    fn begin(namespaces: &Namespaces, own: Vec<OwnedFd>) -> Result<Self, Error> {
+        for join in entered(namespaces) {
             let act = || format!("linux.namespaces[{}].path: enter {}", join.index, join.path.display());
-            own.push(own_namespace(join.flag)?);
             let file = File::open(&join.path).act(act)?;
             // The flag makes the kernel refuse a namespace of another kind.
             setns(&file, CloneFlags::from_bits_retain(join.flag as i32)).act(act)?;
         }
         if namespaces.new & TIME != 0 {
-            own.push(own_namespace(TIME)?);
             unshare(CloneFlags::from_bits_retain(TIME as i32)).act(|| "make a time namespace".into())?;
             write_time_offsets(&namespaces.time_offsets).act(|| "linux.timeOffsets".into())?;
         }
@@ -116,6 +129,27 @@ impl Visit {
             .try_for_each(|own| setns(own.as_fd(), CloneFlags::empty()))
             .act(|| "return to our own namespaces".into())
     }
+}
+
+/// Those that the parent enters for the length of the clone: a mount namespace would take its working directory along.
+fn entered(namespaces: &Namespaces) -> impl Iterator<Item = &skiff_plan::JoinNamespace> {
+    namespaces.join.iter().filter(|join| join.flag != MOUNT)
+}
+
+/// Our own namespaces of the kinds that are to be left. `None`: there is no way back into one, which belongs to a user
+/// namespace above ours, as those of a rootless podman do.
+fn way_back(namespaces: &Namespaces) -> Result<Option<Vec<OwnedFd>>, Error> {
+    let flags = entered(namespaces).map(|join| join.flag).chain((namespaces.new & TIME != 0).then_some(TIME));
+    let mut own = Vec::new();
+    for flag in flags {
+        let namespace = own_namespace(flag)?;
+        match setns(&namespace, CloneFlags::from_bits_retain(flag as i32)) {
+            Err(Errno::EPERM) => return Ok(None),
+            other => other.act(|| "look for a way back into our own namespaces".into())?,
+        }
+        own.push(namespace);
+    }
+    Ok(Some(own))
 }
 
 /// Must happen before the first process is in the namespace: the kernel freezes the offsets then.

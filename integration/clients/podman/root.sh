@@ -123,9 +123,9 @@ pod() {
     pm run -d --pod p --name c "$image" sleep 1000 >/dev/null
     pm run --rm --pod p "$image" sh -c 'ps -o args | grep -c "^sleep"; hostname'
     here_or_not c net; here_or_not c pid
-    pm pod stop -t 0 p >/dev/null; pm pod ps --format '{{.Status}}'
+    pm pod stop -t 0 p >/dev/null 2>&1; pm pod ps --format '{{.Status}}'
     pm pod start p >/dev/null; pm pod ps --format '{{.Status}}'
-    pm pod rm -f -t 0 p >/dev/null; echo "code $?"
+    pm pod rm -f -t 0 p >/dev/null 2>&1; echo "code $?"
     pm ps -aq
 }
 pod_command() { # the infra container needs a command that stays
@@ -135,7 +135,8 @@ mapped_pod() {
     pm pod create --name p --network none --userns auto:size=2000 --infra-image localhost/pause:1 >/dev/null || return
     pm run --rm --pod p "$image" sh -c 'id -u; tr -s " " </proc/self/uid_map | cut -d " " -f 2,4'
     echo "code $?"
-    pm pod rm -f -t 0 p >/dev/null
+    pm pod rm -f -t 0 p >/dev/null 2>&1
+    pm ps -aq
 }
 
 # --- hooks: what nvidia's prestart hook and CDI's createContainer hooks do
@@ -267,7 +268,7 @@ part_root() {
     action pinned_network '^probe$' '--net ns:PATH'
     action pinned_namespace '^joined$' '--ipc ns:PATH' ipc --ipc
     action pinned_namespace '^joined$' '--uts ns:PATH' uts --uts
-    action no_cgroup ':' '--cgroups disabled'
+    action no_cgroup '^[0-9]+:' '--cgroups disabled'
     action limited '^67108864$' 'limits: memory, cpu, pids, cpuset'
     action out_of_memory '137' 'out of memory'
     action maps '0 +[1-9]' '--userns auto' --userns auto

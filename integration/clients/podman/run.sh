@@ -29,7 +29,6 @@ log_driver = "k8s-file"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime_supports_json = ["$(basename "$reference")", "$(basename "$runtime")"]
-runtime_supports_nocgroups = ["$(basename "$reference")", "$(basename "$runtime")"]
 runtime_supports_nocgroup = ["$(basename "$reference")", "$(basename "$runtime")"]
 CONF
 printf '[storage]\ndriver = "overlay"\nrunroot = "/run/podman-test"\ngraphroot = "%s/store"\n' "$work" >"$work/storage.conf"

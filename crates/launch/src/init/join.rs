@@ -2,7 +2,7 @@
 //! for create where a user namespace is among them. init side.
 
 use super::process::Keep;
-use super::{At, Failed, Start};
+use super::{At, Failed, Start, wait_placed};
 use crate::namespaces::{Rest, write_time_offsets};
 use crate::process::Child;
 use crate::steps::{About, Fault, ProcessStep};
@@ -56,7 +56,9 @@ fn files(start: &Start<'_>, rest: &Rest, keep: &Keep) -> Result<(), Failed> {
         // Whoever lives in that pid namespace sees this process from now on.
         keep.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
     }
-    rest.again.map_or(Ok(()), |flags| clone_again(start, flags, keep))
+    let Some(flags) = rest.again else { return Ok(()) };
+    clone_again(start, flags, keep)?;
+    if rest.maps_again { wait_placed(&start.owned.sync).during(ProcessStep::Placed) } else { Ok(()) }
 }
 
 /// Clones the process that is meant as a child of the parent's, hands its descriptor up and ends.

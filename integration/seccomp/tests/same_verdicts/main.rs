@@ -13,7 +13,7 @@ use skiff_seccomp_oracle::questions::{Judge, objections};
 use skiff_seccomp_oracle::reference::Reference;
 use skiff_seccomp_oracle::shrink::shrink;
 
-const ROUNDS: u64 = 6000;
+const ROUNDS: u64 = 3000;
 
 /// What Debian 12's libseccomp, 2.5.4, has not heard of and profiles name: calls of Linux 6.5 and later.
 const UNKNOWN: &[&str] = &[
