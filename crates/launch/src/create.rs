@@ -17,7 +17,7 @@ use skiff_cgroup::Cgroup;
 use skiff_plan::{CgroupLayout, Hook, HostFacts, InitOp, MountKind, Plan};
 use skiff_state::{HookRecords, Init, RECORD_VERSION, Record, StateDir, Status, Store, now_rfc3339_nano, start_time};
 use skiff_sys::{Cloned, SharedProgram, mount};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -163,7 +163,7 @@ impl Attempt {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
             Cloned::Child => {
                 close_parents(&[pair.1.0.as_fd(), self.dir.as_fd()]);
-                let owned = Owned { sync: pair.0, fifo: Some(fifo), console: sockets.console, program, sources };
+                let owned = Owned { sync: pair.0, fifo: Some(fifo), console: RefCell::new(sockets.console), program, sources };
                 init::run(Start { ops, ..self.start(request, rest, handler, owned) })
             }
         };

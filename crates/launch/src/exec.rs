@@ -18,7 +18,7 @@ use skiff_cgroup::Cgroup;
 use skiff_plan::{HandlerKind, HostFacts, Process};
 use skiff_state::{CgroupRecord, Record, StateDir, Status};
 use skiff_sys::{CLONE_CLEAR_SIGHAND, Clone3, Cloned, SharedProgram, clone3};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -64,12 +64,12 @@ pub fn exec(request: &ExecRequest<'_>) -> Result<u8, Error> {
     ready_to_clone(request.preserve_fds, request.inherited_fds, request.facts)?;
     let record = check(request)?;
     if request.detach {
-        return start(request, &record, None).map(|_| 0);
+        return start(request, &record, None, &mut || Ok(())).map(|_| 0);
     }
     let terminal = request.process.terminal.is_some() && request.console_socket.is_none();
-    let (foreground, console) = Foreground::prepare(terminal)?;
-    let child = start(request, &record, console)?;
-    foreground.relay()?.wait(&child)
+    let (mut foreground, console) = Foreground::prepare(terminal)?;
+    let child = start(request, &record, console, &mut || foreground.relay())?;
+    foreground.wait(&child)
 }
 
 fn check(request: &ExecRequest<'_>) -> Result<Record, Error> {
@@ -91,7 +91,13 @@ fn check(request: &ExecRequest<'_>) -> Result<Record, Error> {
     Ok(record)
 }
 
-fn start(request: &ExecRequest<'_>, record: &Record, relay: Option<OwnedFd>) -> Result<Child, Error> {
+/// `ready` is called when the process waits to be let go, which is when its terminal must have somebody at its other end.
+fn start(
+    request: &ExecRequest<'_>,
+    record: &Record,
+    relay: Option<OwnedFd>,
+    ready: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<Child, Error> {
     let console = match request.console_socket.filter(|_| request.process.terminal.is_some()) {
         Some(path) => Some(console::connect_socket("--console-socket", path)?),
         None => relay,
@@ -101,7 +107,7 @@ fn start(request: &ExecRequest<'_>, record: &Record, relay: Option<OwnedFd>) -> 
     }
     let pidfd = request.pidfd_socket.map(|path| console::connect_socket("--pidfd-socket", path)).transpose()?;
     let mut attempt = Attempt { request, record, child: None };
-    match attempt.run(console, pidfd) {
+    match attempt.run(console, pidfd, ready) {
         Ok(()) => attempt.child.ok_or_else(|| Error::Status("exec has made no process".into())),
         Err(error) => {
             if let Some(child) = &attempt.child {
@@ -119,7 +125,12 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn run(&mut self, console: Option<OwnedFd>, socket: Option<OwnedFd>) -> Result<(), Error> {
+    fn run(
+        &mut self,
+        console: Option<OwnedFd>,
+        socket: Option<OwnedFd>,
+        ready: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let request = self.request;
         let mut handler = handler(HandlerKind::Native).ok_or_else(|| Error::Status("no handler".into()))?;
         let init = self.record.init.as_ref().map(open).transpose()?.flatten();
@@ -145,7 +156,7 @@ impl Attempt<'_> {
                     hooks: None,
                     keyring: self.keyring(),
                     handler: handler.as_mut(),
-                    owned: Owned { sync: inits, fifo: None, console, program, sources: Vec::new() },
+                    owned: Owned { sync: inits, fifo: None, console: RefCell::new(console), program, sources: Vec::new() },
                     program_length: Cell::new(None),
                 })
             }
@@ -154,6 +165,7 @@ impl Attempt<'_> {
         self.child = Some(Child { pid, pidfd });
         self.attend(&ours, &cgroup, place, between, program.as_mut())?;
         self.tell(socket)?;
+        ready()?;
         ours.tell_init(FromParent::Committed).act(|| "tell the process to go on".into())
     }
 

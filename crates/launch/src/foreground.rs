@@ -26,12 +26,11 @@ pub fn run_foreground(request: &Request<'_>, keep: bool) -> Result<u8, Error> {
         set_child_subreaper(true).act(|| "become a subreaper".into())?;
     }
     let terminal = request.plan.process.terminal.is_some() && request.console_socket.is_none();
-    let (foreground, console) = Foreground::prepare(terminal)?;
+    let (mut foreground, console) = Foreground::prepare(terminal)?;
     let created = create_with(request, console)?;
-    let foreground = match foreground.relay() {
-        Ok(foreground) => foreground,
-        Err(error) => return Err(created.give_up(error)),
-    };
+    if let Err(error) = foreground.relay() {
+        return Err(created.give_up(error));
+    }
     let foreground = match Waiting::begin(&created.dir).and_then(|notify| created.start().map(|()| notify)) {
         Ok(notify) => Foreground { notify, ..foreground },
         Err(error) => {
@@ -81,11 +80,11 @@ impl Foreground {
     }
 
     /// When the process is ready: takes its terminal, if it has one.
-    pub(crate) fn relay(mut self) -> Result<Self, Error> {
+    pub(crate) fn relay(&mut self) -> Result<(), Error> {
         if let Some(socket) = self.socket.take() {
             self.relay = Some(Relay::over_stdio(receive_master(socket.as_fd())?)?);
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Waits for the end of the process; its exit code.

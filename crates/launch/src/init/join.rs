@@ -1,7 +1,6 @@
 //! Entering namespaces that exist, from inside the process that shall live there: the container's own for exec, joined ones
 //! for create where a user namespace is among them. init side.
 
-use super::process::Keep;
 use super::{At, Failed, Start, wait_placed};
 use crate::namespaces::{Rest, write_time_offsets};
 use crate::process::Child;
@@ -27,16 +26,16 @@ pub(crate) enum Join {
 }
 
 /// Goes where the plan says. Returns in the process that is meant.
-pub(super) fn enter(start: &Start<'_>, keep: &Keep) -> Result<(), Failed> {
+pub(super) fn enter(start: &Start<'_>) -> Result<(), Failed> {
     match &start.join {
-        Join::Files(rest) => files(start, rest, keep),
+        Join::Files(rest) => files(start, rest),
         Join::Process { pidfd, flags, at_once, again } => {
             // The user namespace last: its members may not enter what belongs to the runtime's.
             let last = if *at_once { 0 } else { flags & libc::CLONE_NEWUSER as u64 };
             for some in [flags & !last, last].into_iter().filter(|some| *some != 0) {
                 setns(pidfd, flags_of(some)).during(ProcessStep::Join)?;
             }
-            if *again { clone_again(start, 0, keep) } else { Ok(()) }
+            if *again { clone_again(start, 0) } else { Ok(()) }
         }
     }
 }
@@ -45,7 +44,7 @@ fn flags_of(flags: u64) -> CloneFlags {
     CloneFlags::from_bits_retain(flags as i32)
 }
 
-fn files(start: &Start<'_>, rest: &Rest, keep: &Keep) -> Result<(), Failed> {
+fn files(start: &Start<'_>, rest: &Rest) -> Result<(), Failed> {
     rest.join.iter().try_for_each(|file| setns(file.as_fd(), CloneFlags::empty())).during(ProcessStep::Join)?;
     if let Some(offsets) = &rest.time_offsets {
         unshare(CloneFlags::from_bits_retain(libc::CLONE_NEWTIME)).during(ProcessStep::Join)?;
@@ -54,16 +53,16 @@ fn files(start: &Start<'_>, rest: &Rest, keep: &Keep) -> Result<(), Failed> {
     }
     if rest.joined_pid {
         // Whoever lives in that pid namespace sees this process from now on.
-        keep.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
+        start.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
     }
     let Some(flags) = rest.again else { return Ok(()) };
-    clone_again(start, flags, keep)?;
+    clone_again(start, flags)?;
     if rest.maps_again { wait_placed(&start.owned.sync).during(ProcessStep::Placed) } else { Ok(()) }
 }
 
 /// Clones the process that is meant as a child of the parent's, hands its descriptor up and ends.
-fn clone_again(start: &Start<'_>, flags: u64, keep: &Keep) -> Result<(), Failed> {
-    keep.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
+fn clone_again(start: &Start<'_>, flags: u64) -> Result<(), Failed> {
+    start.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
     // Any other exit signal is EINVAL with CLONE_PARENT: the child has ours, SIGCHLD.
     let request = Clone3 { flags: flags | libc::CLONE_PARENT as u64, exit_signal: 0, cgroup: None };
     match clone3(request).during(ProcessStep::Clone)? {

@@ -23,13 +23,12 @@ use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::sys::stat::Mode;
-use process::Keep;
 use root::{Fd, Root};
 use skiff_plan::{Hook, Hooks, HostFacts, InitOp, Process};
 use skiff_sys::SharedProgram;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Exit code of an init that did not become the container, when nobody asks for it any more.
@@ -63,7 +62,7 @@ pub(crate) struct Owned {
     /// Where the start byte comes from; exec has none.
     pub fifo: Option<OwnedFd>,
     /// Where the terminal's master goes.
-    pub console: Option<OwnedFd>,
+    pub console: RefCell<Option<OwnedFd>>,
     /// Where the parent stores the seccomp program.
     pub program: Option<SharedProgram>,
     /// Bind sources that the parent has opened, by the index of their step: a mapped root may not reach them.
@@ -120,8 +119,7 @@ fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
     if start.wait_placed {
         wait_placed(&start.owned.sync).during(ProcessStep::Placed)?;
     }
-    let keep = Keep { fds: start.keep_fds, own: start.own_fds() };
-    join::enter(start, &keep)?;
+    join::enter(start)?;
     if start.user_namespace {
         join::become_mapped_root().during(ProcessStep::MappedRoot)?;
         // Only now: a parent without privileges could not write the maps of a process that hides.
@@ -136,10 +134,10 @@ fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
     if let Some(name) = &start.keyring {
         join_keyring(name).during(ProcessStep::Keyring)?;
     }
-    if let Some(console) = terminal(start, &keep)? {
+    if let Some(console) = terminal(start)? {
         console.become_stdio().during(ProcessStep::Terminal)?;
     }
-    process::become_process(start, &keep)?;
+    process::become_process(start)?;
     start.handler.prepare(start.process).during(ProcessStep::Command)
 }
 
@@ -157,9 +155,9 @@ fn join_keyring(name: &CString) -> nix::Result<()> {
 }
 
 /// Builds the root, if there is one to build, and makes the process' terminal, if it has one.
-fn terminal(start: &Start<'_>, keep: &Keep) -> Result<Option<Console>, Failed> {
+fn terminal(start: &Start<'_>) -> Result<Option<Console>, Failed> {
     if !start.ops.is_empty() {
-        return build(start, keep);
+        return build(start);
     }
     let Some(terminal) = &start.process.terminal else { return Ok(None) };
     let root = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).during(ProcessStep::Terminal)?;
@@ -177,14 +175,14 @@ fn wait_placed(sync: &Sync) -> Result<(), Fault> {
 }
 
 impl Start<'_> {
-    /// Descriptors of ours that are needed to the end.
-    fn own_fds(&self) -> Vec<u32> {
-        let all = [
-            Some(self.owned.sync.0.as_fd()),
-            self.owned.fifo.as_ref().map(AsFd::as_fd),
-            self.owned.console.as_ref().map(AsFd::as_fd),
-        ];
-        all.into_iter().flatten().map(|fd| fd.as_raw_fd().unsigned_abs()).collect()
+    /// Closes every descriptor but stdio, what goes to the container, what is still needed of ours, and `more`.
+    fn close_others(&self, more: impl IntoIterator<Item = u32>) -> nix::Result<()> {
+        let number = |fd: BorrowedFd<'_>| fd.as_raw_fd().unsigned_abs();
+        let console = self.owned.console.borrow();
+        let own = [Some(self.owned.sync.0.as_fd()), self.owned.fifo.as_ref().map(AsFd::as_fd), console.as_ref().map(AsFd::as_fd)];
+        let mut kept: Vec<u32> = own.into_iter().flatten().map(number).chain(more).collect();
+        kept.sort_unstable();
+        skiff_sys::close_from(3 + self.keep_fds, &kept)
     }
 
     /// Descriptors that only the building of the root needs.
@@ -193,7 +191,8 @@ impl Start<'_> {
     }
 
     fn send_master(&self, console: &Console) -> Result<(), Fault> {
-        match &self.owned.console {
+        // Whoever reads the socket to its end must not have to wait for the end of the container.
+        match self.owned.console.take() {
             Some(socket) => console.send(socket.as_fd()),
             None => Err(Fault::new(Errno::UnknownErrno, "there is no --console-socket for the terminal")),
         }
@@ -274,12 +273,12 @@ struct Builder {
 /// So many steps leave their descriptors open before all are closed: far fewer calls, and never near a soft limit of 1024.
 const SWEEP: usize = 64;
 
-fn build(start: &Start<'_>, keep: &Keep) -> Result<Option<Console>, Failed> {
+fn build(start: &Start<'_>) -> Result<Option<Console>, Failed> {
     let mut builder = Builder::default();
     for (index, op) in start.ops.iter().enumerate() {
         builder.step(start, index, op).at(Step::Op(index))?;
         if index % SWEEP == SWEEP - 1 {
-            builder.sweep(start, keep).at(Step::Op(index))?;
+            builder.sweep(start).at(Step::Op(index))?;
         }
     }
     Ok(builder.console)
@@ -287,14 +286,14 @@ fn build(start: &Start<'_>, keep: &Keep) -> Result<Option<Console>, Failed> {
 
 impl Builder {
     /// Closes what the steps so far have left open. Between two steps only the builder's own descriptors are in use.
-    fn sweep(&mut self, start: &Start<'_>, keep: &Keep) -> nix::Result<()> {
+    fn sweep(&mut self, start: &Start<'_>) -> nix::Result<()> {
         if let Some(root) = &mut self.root {
             root.forget();
         }
         let ours = [self.root.as_ref().map(Root::fd), self.masks.null, self.masks.empty];
         let ours = ours.into_iter().flatten().map(|fd| fd.as_raw_fd().unsigned_abs());
         let console = self.console.iter().flat_map(Console::descriptors);
-        keep.close_others(ours.chain(console).chain(start.sources()))
+        start.close_others(ours.chain(console).chain(start.sources()))
     }
 
     fn console(&mut self, start: &Start<'_>) -> Result<(), Fault> {

@@ -11,19 +11,11 @@ use skiff_sys::CapSets;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// The descriptors that stay open.
-pub(super) struct Keep {
-    /// 3 to 2 + this go to the container.
-    pub fds: u32,
-    /// Ours.
-    pub own: Vec<u32>,
-}
-
 /// Becomes the process in everything but its program.
-pub(super) fn become_process(start: &Start<'_>, keep: &Keep) -> Result<(), Failed> {
+pub(super) fn become_process(start: &Start<'_>) -> Result<(), Failed> {
     let process = start.process;
     own_stdio(process.uid).during(ProcessStep::StdioOwner)?;
-    close_descriptors(keep).during(ProcessStep::CloseDescriptors)?;
+    close_descriptors(start).during(ProcessStep::CloseDescriptors)?;
     skiff_sys::reset_dispositions(start.facts.ignored_signals).during(ProcessStep::Signals)?;
     skiff_sys::empty_mask().during(ProcessStep::Signals)?;
     if let Some(persona) = process.personality {
@@ -78,18 +70,9 @@ fn own(fd: BorrowedFd<'_>, uid: u32) -> nix::Result<()> {
 }
 
 /// Really closes what is not the container's: execve would run a host file through a left-over directory (CVE-2024-21626).
-fn close_descriptors(keep: &Keep) -> nix::Result<()> {
-    keep.close_others([])?;
-    (3..3 + keep.fds).try_for_each(inherit)
-}
-
-impl Keep {
-    /// Closes every descriptor but these, stdio and `more`.
-    pub(super) fn close_others(&self, more: impl IntoIterator<Item = u32>) -> nix::Result<()> {
-        let mut kept: Vec<u32> = more.into_iter().chain(self.own.iter().copied()).collect();
-        kept.sort_unstable();
-        skiff_sys::close_from(3 + self.fds, &kept)
-    }
+fn close_descriptors(start: &Start<'_>) -> nix::Result<()> {
+    start.close_others([])?;
+    (3..3 + start.keep_fds).try_for_each(inherit)
 }
 
 /// The caller may have marked a preserved descriptor close-on-exec.
