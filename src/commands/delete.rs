@@ -14,5 +14,7 @@ pub(crate) struct Args {
 /// Whether the container exists is launch's to find out: with force it also clears what a killed `create` left.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     skiff_state::check_id(&args.id)?;
-    Ok(skiff_launch::delete(&context.store()?, &args.id, args.force)?)
+    let warnings = skiff_launch::delete(&context.store()?, &args.id, args.force)?;
+    warnings.iter().for_each(|warning| context.log.warning(warning));
+    Ok(())
 }

@@ -21,7 +21,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<u8> {
         if args.detach {
             Ok(skiff_launch::run_detached(request).map(|()| 0)?)
         } else {
-            Ok(skiff_launch::run_foreground(request, args.keep)?)
+            let (code, warnings) = skiff_launch::run_foreground(request, args.keep)?;
+            warnings.iter().for_each(|warning| context.log.warning(warning));
+            Ok(code)
         }
     })
 }

@@ -565,7 +565,7 @@ both!(a_frozen_container_all_the_same, |t: &mut Test| {
     t.running();
     freeze(t, true);
     let running = t.spawn(t.command(&["exec", "--ignore-paused", &t.id, "/bin/echo", "hello"]));
-    wait_until("a process that stands still", || processes(t.pid()).len() == 1);
+    wait_until("a process that stands still", || t.call(&["ps", "-f", "json", &t.id]).stdout.matches(',').count() == 1);
     freeze(t, false);
     assert_eq!(running.wait().ok(), "hello\n");
 });

@@ -14,7 +14,7 @@ use crate::process::Child;
 use crate::sync::{self, FromParent, Sync};
 use crate::talk::{Talk, set_oom_score_adj};
 use skiff_cgroup::Cgroup;
-use skiff_plan::{CgroupLayout, Hook, HostFacts, InitOp, MountKind, Plan};
+use skiff_plan::{CgroupLayout, Hook, HookKind, HostFacts, InitOp, MountKind, Plan};
 use skiff_state::{HookRecords, Init, RECORD_VERSION, Record, StateDir, Status, Store, now_rfc3339_nano, start_time};
 use skiff_sys::{Cloned, SharedProgram, mount};
 use std::cell::{Cell, RefCell};
@@ -227,9 +227,9 @@ impl Attempt {
         }
         if rest.again.is_some() {
             talk.until_cloned()?;
-        }
-        if rest.maps_again {
-            id_maps::write(talk.child.pid, &plan.namespaces.maps, request.facts)?;
+            if plan.namespaces.new_user() {
+                id_maps::write(talk.child.pid, &plan.namespaces.maps, request.facts)?;
+            }
             talk.tell(FromParent::Placed)?;
         }
         set_oom_score_adj(talk.child, &plan.process)?;
@@ -281,7 +281,7 @@ impl Attempt {
             errors.extend(cgroup.remove().err().map(Error::from));
         }
         if self.init.is_some() {
-            errors.extend(run_poststop(&self.record).err());
+            run_poststop(&self.record);
         }
         errors.extend(self.dir.remove().err().map(Error::from));
         match crate::error::all(errors) {
@@ -291,15 +291,17 @@ impl Attempt {
     }
 }
 
-/// Runs the poststop hooks of a container that is no more.
-pub(crate) fn run_poststop(record: &Record) -> Result<(), Error> {
-    run_recorded(record, skiff_plan::HookKind::Poststop, &record.hooks.poststop, Status::Stopped, None)
+/// Runs the poststop hooks of a container that is no more, every one; what went wrong is for the log (runtime.md, "Lifecycle").
+pub(crate) fn run_poststop(record: &Record) -> Vec<String> {
+    let hooks = record.hooks.poststop.iter();
+    let run = |hook| run_recorded(record, HookKind::Poststop, std::slice::from_ref(hook), Status::Stopped, None);
+    hooks.filter_map(|hook| run(hook).err()).map(|error| error.to_string()).collect()
 }
 
 /// Runs hooks that the record keeps, in the runtime's namespaces.
 pub(crate) fn run_recorded(
     record: &Record,
-    kind: skiff_plan::HookKind,
+    kind: HookKind,
     due: &[skiff_state::HookRecord],
     status: Status,
     pid: Option<u32>,

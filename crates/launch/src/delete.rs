@@ -14,22 +14,22 @@ use std::os::fd::AsFd;
 const PATIENCE: u16 = 10_000;
 
 /// Removes a stopped or created container. With `force`: any container, what an interrupted create left, and an unknown id
-/// is no error.
+/// is no error. The value is what hooks complained of, for the log.
 ///
 /// # Errors
 /// `container does not exist`, the container is running, or something cannot be removed.
-pub fn delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
+pub fn delete(store: &Store, id: &str, force: bool) -> Result<Vec<String>, Error> {
     if force {
         // What a killed delete had set aside already.
         store.sweep(id)?;
     }
     match try_delete(store, id, force) {
-        Err(Error::State(skiff_state::Error::NotExist)) if force => Ok(()),
+        Err(Error::State(skiff_state::Error::NotExist)) if force => Ok(Vec::new()),
         other => other,
     }
 }
 
-fn try_delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
+fn try_delete(store: &Store, id: &str, force: bool) -> Result<Vec<String>, Error> {
     let dir = store.open(id)?;
     dir.lock()?;
     let record = match status(&dir) {
@@ -38,7 +38,10 @@ fn try_delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
             record
         }
         // Killed before it recorded anything: there is nothing but the directory.
-        Err(Error::State(skiff_state::Error::NoRecord(_))) if force => return Ok(dir.remove()?),
+        Err(Error::State(skiff_state::Error::NoRecord(_))) if force => {
+            dir.remove()?;
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error),
     };
     let cgroup =
@@ -59,23 +62,23 @@ fn claimed_by_another(store: &Store, record: &Record) -> bool {
 impl Created {
     /// Removes what this process has created, after its init has been reaped. Processes can be left only where they have no
     /// pid namespace of their own: the kernel ends such a one with its init.
-    pub(crate) fn remove(self) -> Result<(), Error> {
+    pub(crate) fn remove(self) -> Result<Vec<String>, Error> {
         if !self.record.new_pid_namespace {
             self.cgroup.kill()?;
         }
         self.cgroup.remove()?;
-        run_poststop(&self.record)?;
+        let warnings = run_poststop(&self.record);
         self.dir.remove()?;
         // The process ends next, and closes these faster than we could.
         std::mem::forget(self);
-        Ok(())
+        Ok(warnings)
     }
 
     /// Ends and removes it, for the given reason.
     pub(crate) fn give_up(self, error: Error) -> Error {
         self.init.kill();
         match self.remove() {
-            Ok(()) => error,
+            Ok(_) => error,
             Err(more) => Error::Several(vec![error, more]),
         }
     }
@@ -90,20 +93,18 @@ fn require(id: &str, status: Status, force: bool) -> Result<(), Error> {
 }
 
 /// The state directory goes last, and only when nothing else is left: as long as it is there, delete can be tried again.
-fn remove(dir: StateDir, record: &Record, cgroup: &Cgroup) -> Result<(), Error> {
+fn remove(dir: StateDir, record: &Record, cgroup: &Cgroup) -> Result<Vec<String>, Error> {
     let mut errors = Vec::new();
     errors.extend(end(record, cgroup).err());
     // Where something still lives, its cgroup only keeps us waiting.
     if errors.is_empty() {
         errors.extend(cgroup.remove().err().map(Error::from));
     }
-    if record.init.is_some() {
-        errors.extend(run_poststop(record).err());
-    }
+    let warnings = if record.init.is_some() { run_poststop(record) } else { Vec::new() };
     if errors.is_empty() {
         errors.extend(dir.remove().err().map(Error::from));
     }
-    all(errors)
+    all(errors).map(|()| warnings)
 }
 
 fn end(record: &Record, cgroup: &Cgroup) -> Result<(), Error> {

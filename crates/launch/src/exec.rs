@@ -203,6 +203,7 @@ impl Attempt<'_> {
         }
         if between {
             talk.until_cloned()?;
+            talk.tell(FromParent::Placed)?;
         }
         set_oom_score_adj(talk.child, process)?;
         talk.hand_over(program)?;

@@ -16,11 +16,11 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Creates, starts and waits for a container, forwarding every signal to it, then deletes it unless `keep`. The value is
-/// what a shell would call its exit code: 128 plus the signal where one ended it.
+/// what a shell would call its exit code: 128 plus the signal where one ended it; and what hooks complained of, for the log.
 ///
 /// # Errors
 /// The container cannot be created, started or deleted.
-pub fn run_foreground(request: &Request<'_>, keep: bool) -> Result<u8, Error> {
+pub fn run_foreground(request: &Request<'_>, keep: bool) -> Result<(u8, Vec<String>), Error> {
     if request.plan.namespaces.new & libc::CLONE_NEWPID as u64 == 0 {
         // Then its orphans come to us.
         set_child_subreaper(true).act(|| "become a subreaper".into())?;
@@ -42,15 +42,14 @@ pub fn run_foreground(request: &Request<'_>, keep: bool) -> Result<u8, Error> {
     created.dir.unlock();
     let code = foreground.wait(&created.init)?;
     if keep {
-        return Ok(code);
+        return Ok((code, Vec::new()));
     }
     match created.dir.lock() {
-        Ok(()) => created.remove()?,
+        Ok(()) => Ok((code, created.remove()?)),
         // Somebody else was quicker to delete it.
-        Err(skiff_state::Error::NotExist) => {}
-        Err(error) => return Err(error.into()),
+        Err(skiff_state::Error::NotExist) => Ok((code, Vec::new())),
+        Err(error) => Err(error.into()),
     }
-    Ok(code)
 }
 
 /// What waiting for a process needs from before its clone on.

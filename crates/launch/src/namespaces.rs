@@ -30,8 +30,6 @@ pub(crate) struct Rest {
     pub again: Option<u64>,
     /// A pid namespace is joined, so that others see it from its birth on.
     pub joined_pid: bool,
-    /// The one that is meant makes a user namespace, and waits for its maps.
-    pub maps_again: bool,
     /// Namespaces to unshare then.
     pub late: u64,
     /// Lines for the offsets of a time namespace that the process in between makes.
@@ -66,7 +64,6 @@ fn leave_to_one_between(namespaces: &Namespaces, rest: &mut Rest) -> Result<(), 
     rest.late = namespaces.new & CGROUP;
     if namespaces.new_user() {
         rest.late |= namespaces.new & AFTER_MAPS;
-        rest.maps_again = true;
     }
     rest.again = Some(namespaces.new & !(rest.late | TIME));
     rest.time_offsets = (namespaces.new & TIME != 0).then(|| namespaces.time_offsets.clone());

@@ -4,7 +4,7 @@
 //! | init says | parent answers |
 //! |---|---|
 //! | - | `Placed`: only where init cannot begin before the parent has done something to it |
-//! | `Cloned { pid }` + pidfd | -: only from a process in between, which ends then |
+//! | `Cloned { pid }` + pidfd | `Placed`, to the one cloned: only from a process in between, which ends then |
 //! | `RootReady` | runs hooks, then `HooksDone` |
 //! | - | `SeccompReady { length }`: compiled meanwhile, at any time before it is needed |
 //! | `Ready` | `LimitYourself` (then init says `Ready` again), or `Committed` |

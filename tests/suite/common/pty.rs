@@ -5,8 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::stat::Mode;
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::{read, write};
 
@@ -25,9 +27,15 @@ pub struct Pty {
 impl Pty {
     /// A new terminal.
     pub fn new(rows: u16, columns: u16) -> Pty {
-        let pair = openpty(None, None).expect("open a terminal");
-        skiff_sys::set_window_size(pair.master.as_fd(), rows, columns).expect("set the size");
-        Pty { slave: Some(pair.slave), ..Pty::of(pair.master) }
+        // Close-on-exec from the start: a process that held the master would keep the window open.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let master = posix_openpt(flags).expect("open a terminal");
+        grantpt(&master).and_then(|()| unlockpt(&master)).expect("unlock the terminal");
+        let name = ptsname_r(&master).expect("name the slave");
+        let slave = open(name.as_str(), flags, Mode::empty()).expect("open the slave");
+        let master = OwnedFd::from(master);
+        skiff_sys::set_window_size(master.as_fd(), rows, columns).expect("set the size");
+        Pty { slave: Some(slave), ..Pty::of(master) }
     }
 
     /// Around a master that came from elsewhere.

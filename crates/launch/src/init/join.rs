@@ -56,8 +56,7 @@ fn files(start: &Start<'_>, rest: &Rest) -> Result<(), Failed> {
         start.close_others(start.sources()).during(ProcessStep::CloseDescriptors)?;
     }
     let Some(flags) = rest.again else { return Ok(()) };
-    clone_again(start, flags)?;
-    if rest.maps_again { wait_placed(&start.owned.sync).during(ProcessStep::Placed) } else { Ok(()) }
+    clone_again(start, flags)
 }
 
 /// Clones the process that is meant as a child of the parent's, hands its descriptor up and ends.
@@ -66,7 +65,8 @@ fn clone_again(start: &Start<'_>, flags: u64) -> Result<(), Failed> {
     // Any other exit signal is EINVAL with CLONE_PARENT: the child has ours, SIGCHLD.
     let request = Clone3 { flags: flags | libc::CLONE_PARENT as u64, exit_signal: 0, cgroup: None };
     match clone3(request).during(ProcessStep::Clone)? {
-        Cloned::Child => Ok(()),
+        // Nothing of ours may overtake what the one in between has to say; and there may be maps to wait for.
+        Cloned::Child => wait_placed(&start.owned.sync).during(ProcessStep::Placed),
         Cloned::Parent { pid, pidfd } => {
             let told = start.owned.sync.cloned(&Child { pid, pidfd });
             skiff_sys::exit_now(i32::from(told.is_err()))
