@@ -36,7 +36,8 @@ enter() { # NAME RUNTIME
 }
 
 leave() {
-    [ -n "${inside:-}" ] && kill "$inside" 2>/dev/null && wait "$inside" 2>/dev/null
+    # unshare ignores SIGTERM; when it dies, so does the first process of the pid namespace, and with it the others
+    [ -n "${inside:-}" ] && kill -KILL "$inside" 2>/dev/null && wait "$inside" 2>/dev/null
     local dir tries
     [ -n "${KEEP_LOG:-}" ] && [ -f "$work/log" ] && cp "$work/log" "$KEEP_LOG"
     for dir in /sys/fs/cgroup/*/"$group" /sys/fs/cgroup/"$group"; do

@@ -26,7 +26,8 @@ fn first<'a>(asked: &[(&'a str, bool)]) -> Option<&'a str> {
 
 fn in_process(process: &Process) -> Option<String> {
     let asked = [
-        ("process.apparmorProfile", is_set(process.apparmor_profile())),
+        // Whoever runs unconfined leaves it at that; whoever does not hands its own profile on, which is no less.
+        ("process.apparmorProfile", is_set(process.apparmor_profile()) && process.apparmor_profile().as_deref() != Some("unconfined")),
         ("process.selinuxLabel", is_set(process.selinux_label())),
         ("process.ioPriority", process.io_priority().is_some()),
         ("process.scheduler", process.scheduler().is_some()),
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn nothing_set_is_nothing_asked() {
         for json in [
-            r#"{"process":{"user":{},"cwd":"/","terminal":false,"consoleSize":{"height":1,"width":1},"apparmorProfile":"","selinuxLabel":"",
+            r#"{"process":{"user":{},"cwd":"/","terminal":false,"consoleSize":{"height":1,"width":1},"apparmorProfile":"unconfined","selinuxLabel":"",
                "execCPUAffinity":{"initial":"0"}}}"#,
             r#"{"hooks":{}}"#,
             r#"{"hooks":{"prestart":[],"poststop":null}}"#,

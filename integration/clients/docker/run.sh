@@ -87,7 +87,7 @@ of_container() { # OPTION KIND
 bridge() { up --network bridge "$image" sleep 1000; address=$(dk inspect --format '{{.NetworkSettings.IPAddress}}' box); until_true busybox ping -c 1 -W 1 "$address" && echo reached; dk exec box ip -4 addr show eth0 | grep -o '172.31.77'; down; }
 published() { up --network bridge -p 127.0.0.1:8124:80 "$image" sh -c 'mkdir /www; echo page >/www/index.html; httpd -f -p 80 -h /www'; until_true busybox wget -qO- http://127.0.0.1:8124/ && busybox wget -qO- http://127.0.0.1:8124/; down; }
 limited() { up --memory 64m --cpus 0.5 --pids-limit 100 --cpu-shares 512 --cpuset-cpus 0 "$image" sleep 1000; local id; id=$(dk inspect --format '{{.Id}}' box); (cd /sys/fs/cgroup && cat "memory/docker/$id/memory.limit_in_bytes" "cpu/docker/$id/cpu.cfs_quota_us" "cpu/docker/$id/cpu.shares" "pids/docker/$id/pids.max" "cpuset/docker/$id/cpuset.cpus"); down; }
-out_of_memory() { run --memory 16m --memory-swap 16m "$image" sh -c 'head -c 64m /dev/zero | tail -c 64m >/dev/null; echo $?'; }
+out_of_memory() { run --memory 16m --memory-swap 16m "$image" tail -c 64m /dev/zero; }
 out_of_memory_seen() { dk run --name box --network none --memory 16m --memory-swap 16m "$image" sh -c 'exec tail -c 64m /dev/zero' ; echo "code $?"; dk inspect --format '{{.State.OOMKilled}}' box; down; }
 
 exec_terminal() { with tty dk exec -it box sh -c "'tty; sleep 1; stty size; exit 5'"; }
@@ -111,7 +111,7 @@ restart_policy() { up --restart on-failure:2 "$image" sh -c 'echo once; exit 1';
 copy() { with eval 'echo data >"$work/file"; dk cp "$work/file" box:/tmp/in; dk exec box cat /tmp/in; dk exec box sh -c "echo out >/tmp/out"; dk cp box:/tmp/out "$work/file"; cat "$work/file"' | grep -v Successfully; }
 commit() { with eval 'dk exec box touch /made; dk commit box made:1 >/dev/null && dk run --rm --network none made:1 ls /made; dk rmi -f made:1 >/dev/null'; }
 remove_running() { up "$image" sleep 1000; dk rm box 2>&1 | grep -oE 'You cannot remove a running container|container is running'; dk rm -f box >/dev/null; echo "code $?"; dk ps -aq; }
-attach() { up -i "$image" sh -c 'read x; echo got $x; exit 3'; echo word | dk attach box; echo "code $?"; down; }
+attach() { up -i "$image" sh -c 'read x; echo got $x; exit 3'; (sleep 1; echo word; sleep 1) | dk attach box; echo "code $?"; down; }
 detach() { (sleep 2; printf '\020\021'; sleep 1) | script -qec "dk run -it --name box --network none $image sleep 1000" /dev/null >/dev/null; state; down; }
 healthcheck() { up --health-cmd 'test -f /tmp/well' --health-interval 1s --health-start-period 0s "$image" sh -c 'touch /tmp/well; sleep 1000'; until_true eval '[ "$(dk inspect --format "{{.State.Health.Status}}" box)" = healthy ]' && echo healthy; down; }
 update() { up --memory 64m "$image" sleep 1000; dk update --memory 32m --memory-swap 64m box >/dev/null; cat "/sys/fs/cgroup/memory/docker/$(dk inspect --format '{{.Id}}' box)/memory.limit_in_bytes"; down; }
@@ -175,7 +175,7 @@ action of_container '^same$' '--network container:' network net
 action of_container '^same$' '--ipc container:' ipc ipc
 action of_container '^same$' '--pid container:' pid pid
 action limited '^67108864$' 'limits: memory, cpu, pids, cpuset'
-action out_of_memory '137' 'out of memory'
+action out_of_memory '^code 137$' 'out of memory'
 action out_of_memory_seen 'true' 'out of memory, as docker sees it'
 
 action with '^hi$' 'exec' dk exec box echo hi

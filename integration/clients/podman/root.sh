@@ -69,7 +69,7 @@ host() { # OPTION KIND
 }
 no_cgroup() { run --cgroups disabled "$image" sh -c 'cat /proc/1/cgroup | head -1'; }
 limited() { run --memory 64m --cpus 0.5 --pids-limit 100 --cpu-shares 512 --cpuset-cpus 0 "$image" sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares pids/pids.max cpuset/cpuset.cpus'; }
-out_of_memory() { run --memory 16m --memory-swap 16m "$image" sh -c 'head -c 64m /dev/zero | tail -c 64m >/dev/null; echo $?'; }
+out_of_memory() { run --memory 16m --memory-swap 16m "$image" tail -c 64m /dev/zero; }
 maps() { run "$@" "$image" sh -c 'cat /proc/self/uid_map /proc/self/gid_map; id; touch /tmp/x && stat -c "%u %g" /tmp/x /etc/passwd /proc/1; ls -ld /dev/null | cut -c1-10'; }
 maps_in_pieces() { # podman cannot make an overlay for such a map
     cp -a "$work/rootfs" "$work/mapped" && chown -R 100000:100000 "$work/mapped"
@@ -228,7 +228,7 @@ part_root() {
     action profile 'Operation not permitted' 'seccomp=FILE'
     action run 'Seccomp:.2' 'the default profile' "$image" grep Seccomp: /proc/self/status
     action run '^0$' 'mask=/proc/version' --security-opt mask=/proc/version "$image" sh -c 'wc -c </proc/version'
-    action run 'KiB|[0-9]' 'unmask=ALL' --security-opt unmask=ALL "$image" sh -c 'wc -c </proc/keys | grep -c "^0"; grep -c " /proc/" /proc/mounts'
+    action run '^0$' 'unmask=ALL' --security-opt unmask=ALL "$image" sh -c 'grep -c " /proc/" /proc/mounts; [ -s /proc/keys ] && echo shown'
     action run 'Read-only' '--read-only' --read-only "$image" sh -c 'touch /new; touch /tmp/new; grep -E " (/|/tmp|/run) " /proc/mounts | cut -d " " -f 2,3 | sort'
     action run 'size=1024k' '--tmpfs with a size' --tmpfs /mnt:size=1m,mode=700,nosuid "$image" sh -c 'stat -c %u /mnt; grep " /mnt " /proc/mounts'
     action run 'tmpfs' '--mount type=tmpfs' --mount type=tmpfs,destination=/mnt,tmpfs-size=1m "$image" sh -c 'grep " /mnt " /proc/mounts | sed s/,mode=755//; touch /mnt/x'
@@ -250,7 +250,7 @@ part_root() {
     action names '^box$' '--hostname, --add-host, --dns'
     action environment '^WORDS=a b$' '--env-file, --env'
     action run '^/home$' '--workdir' --workdir /home "$image" pwd
-    action run '^/new/dir$' '--workdir that is not there' --workdir /new/dir "$image" pwd
+    action run '^code 126$' '--workdir that is not there' --workdir /new/dir "$image" pwd
     action run '^a b$' '--entrypoint' --entrypoint '["echo","a"]' "$image" b
     action bundle_root 'from a directory' '--rootfs'
     action preserved '^three$' '--preserve-fds'
@@ -270,7 +270,7 @@ part_root() {
     action pinned_namespace '^joined$' '--uts ns:PATH' uts --uts
     action no_cgroup '^[0-9]+:' '--cgroups disabled'
     action limited '^67108864$' 'limits: memory, cpu, pids, cpuset'
-    action out_of_memory '137' 'out of memory'
+    action out_of_memory '^code 137$' 'out of memory'
     action maps '0 +[1-9]' '--userns auto' --userns auto
     action maps '0 +[1-9].*4000' '--userns auto:size' --userns auto:size=4000
     action maps '4294967295' '--userns host' --userns host
@@ -318,6 +318,8 @@ part_root() {
     action healthcheck '^code 0$' 'healthcheck run'
     action_if update update '^33554432$' 'update'
     action many '^4$' 'four at once'
+
+    skip 'checkpoint, restore' 'criu of Debian 12 is too old for the kernels that are tested'
 
     pod_command
     action pod '^Running' 'pod: create, run, stop, start, rm'
