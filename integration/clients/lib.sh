@@ -124,6 +124,17 @@ until_true() {
     return 1
 }
 
+# Runs a command with its standard error after its standard output: clients that carry two streams do not keep their order.
+apart() {
+    local code file
+    file=$(mktemp "$work/err.XXXXXX")
+    "$@" 2>"$file"
+    code=$?
+    cat "$file" >&2
+    rm "$file"
+    return $code
+}
+
 # Prints what one action shows under $binary, without what differs from run to run.
 shown() {
     "$@" 2>&1 </dev/null | tr -d '\r\000' | sed -E "s/\^@//; s/\bc$count\b/ID/g; s#$binary#RUNTIME#g; s#$work#WORK#g; s/\b[0-9a-f]{64}\b/HASH/g; s/\b[0-9a-f]{12}\b/HASH/g

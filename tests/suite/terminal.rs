@@ -466,6 +466,17 @@ both!(a_container_that_is_killed_gives_the_terminal_back, |t: &mut Test| {
     t.assert_nothing_left();
 });
 
+both!(a_window_that_is_closed_ends_the_container, |t: &mut Test| {
+    // Process 1 of a pid namespace is immune to SIGHUP; but its terminal ends, too.
+    shell(t);
+    let mut pty = Pty::new(24, 80);
+    let child = pty.spawn(&t.command(&["run", &t.id]));
+    pty.expect("$ ");
+    drop(pty);
+    wait(child);
+    t.assert_nothing_left();
+});
+
 both!(a_window_that_is_closed_ends_the_shell_in_it, |t: &mut Test| {
     // Process 1 of a pid namespace is immune to SIGHUP; any other is not.
     t.running();

@@ -5,6 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::common::{Mode, Out, Test, is_skiff, refused, wait_until};
@@ -30,7 +33,10 @@ fn chown_all(path: &Path, id: u32) {
 
 both!(ids_and_maps, |t: &mut Test| {
     mapped(t);
-    assert_eq!(t.run_sh("id -u; id -g; tr -s ' ' < /proc/self/uid_map; tr -s ' ' < /proc/self/gid_map"), format!("0\n0\n 0 {BASE} 65536\n 0 {BASE} 65536\n"));
+    assert_eq!(
+        t.run_sh("id -u; id -g; tr -s ' ' < /proc/self/uid_map; tr -s ' ' < /proc/self/gid_map"),
+        format!("0\n0\n 0 {BASE} 65536\n 0 {BASE} 65536\n")
+    );
     assert_eq!(t.run_sh("cat /proc/self/setgroups"), "allow\n");
     t.spec["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": [7]});
     assert_eq!(t.run_sh("id -u; id -G"), "1000\n1000 7\n");
@@ -43,7 +49,17 @@ both!(ids_and_maps, |t: &mut Test| {
 both!(what_the_runtime_makes_belongs_to_the_mapped_root, |t: &mut Test| {
     mapped(t);
     let mqueue = t.spec["mounts"].as_array().unwrap().iter().any(|mount| mount["type"] == "mqueue");
-    let mut paths = vec!["/", "/proc", "/proc/self", "/dev", "/dev/pts", "/dev/shm", "/proc/sys/kernel/hostname", "/sys/class/net/lo", "/etc/passwd"];
+    // /proc itself is the kernel's, whoever mounts it.
+    let mut paths = vec![
+        "/",
+        "/proc/1/",
+        "/dev",
+        "/dev/pts",
+        "/dev/shm",
+        "/proc/sys/net/ipv4/ip_forward",
+        "/sys/class/net/lo/",
+        "/etc/passwd",
+    ];
     if mqueue {
         paths.push("/dev/mqueue");
     }
@@ -129,9 +145,11 @@ both!(exec_into_it, |t: &mut Test| {
     mapped(t);
     t.spec["process"]["user"]["additionalGids"] = json!([7]);
     t.running();
-    let exec = |options: &[&str], script: &str| t.call(&[&["exec"], options, &[&t.id, "/bin/sh", "-c", script]].concat()).ok().to_string();
+    let exec = |options: &[&str], script: &str| {
+        t.call(&[&["exec"], options, &[&t.id, "/bin/sh", "-c", script]].concat()).ok().to_string()
+    };
     assert_eq!(exec(&[], "id -u; id -G; tr -s ' ' < /proc/self/uid_map"), format!("0\n0 7\n 0 {BASE} 65536\n"));
-    assert_eq!(exec(&["--user", "1000:1000"], "id -u; stat -c %u /proc/self"), "1000\n1000\n");
+    assert_eq!(exec(&["--user", "1000:1000"], "id -u; stat -c %u /proc/self/"), "1000\n1000\n");
     for kind in ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"] {
         let both = exec(&[], &format!("readlink /proc/self/ns/{kind}; readlink /proc/1/ns/{kind}"));
         let lines: Vec<&str> = both.lines().collect();
@@ -174,7 +192,8 @@ both!(maps_that_make_no_sense, |t: &mut Test| {
     t.spec["linux"]["gidMappings"] = map(0, 0);
     refused(t, &["linux.gidMappings"]);
     t.spec = good.clone();
-    t.spec["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": BASE, "size": 10}, {"containerID": 5, "hostID": BASE + 20, "size": 10}]);
+    t.spec["linux"]["uidMappings"] =
+        json!([{"containerID": 0, "hostID": BASE, "size": 10}, {"containerID": 5, "hostID": BASE + 20, "size": 10}]);
     refused(t, &["linux.uidMappings"]);
     t.spec = good.clone();
     t.without_namespace("user");
@@ -229,8 +248,12 @@ fn pod(t: &mut Test, kinds: &[(&str, &str)]) {
     assert_eq!(t.call(&["exec", &id, "/bin/sh", "-c", "id -u; cat /proc/self/oom_score_adj > /dev/null"]).ok(), "0\n");
     let missing = t.call(&["exec", &id, "/bin/nobody"]);
     assert_eq!(missing.code, 255, "{missing:?}");
+    let state: Value = serde_json::from_str(t.call(&["state", &id]).ok()).unwrap();
     t.call(&["kill", &id, "KILL"]).ok();
     wait_until("the end of the second container", || t.call(&["state", &id]).stdout.contains("stopped"));
+    // We are its parent. A pid namespace lives until the last of its processes has been waited for.
+    let second = Pid::from_raw(i32::try_from(state["pid"].as_i64().unwrap()).unwrap());
+    assert_eq!(waitpid(second, None), Ok(WaitStatus::Signaled(second, Signal::SIGKILL, false)));
     t.call(&["delete", &id]).ok();
     assert_eq!(t.status(), "running");
 }
@@ -401,7 +424,7 @@ fn as_nobody(t: &Test, args: &[&str]) -> Out {
 both!(one_id_and_no_privileges, |t: &mut Test| {
     skiff_only!(t, "no --cgroup-manager");
     rootless(t, &one_id());
-    t.sh("id -u; id -G; tr -s ' ' < /proc/self/uid_map; cat /proc/self/setgroups; stat -c %u /proc/self /dev/pts /dev/shm; hostname");
+    t.sh("id -u; id -G; tr -s ' ' < /proc/self/uid_map; cat /proc/self/setgroups; stat -c %u /proc/self/ /dev/pts /dev/shm; hostname");
     let out = as_nobody(t, &["run", &t.id]);
     let lines: Vec<&str> = out.ok().lines().collect();
     assert_eq!(lines[0], "0");
@@ -421,7 +444,10 @@ both!(a_life_without_privileges, |t: &mut Test| {
     call(&["start", &t.id]);
     let state: Value = serde_json::from_str(&call(&["state", &t.id])).unwrap();
     assert_eq!((state["status"].as_str(), state["pid"].to_string()), (Some("running"), fs::read_to_string(pid_file).unwrap()));
-    assert_eq!(call(&["exec", &t.id, "/bin/sh", "-c", "id -u; readlink /proc/self/ns/pid; readlink /proc/1/ns/pid"]).lines().next(), Some("0"));
+    assert_eq!(
+        call(&["exec", &t.id, "/bin/sh", "-c", "id -u; readlink /proc/self/ns/pid; readlink /proc/1/ns/pid"]).lines().next(),
+        Some("0")
+    );
     assert_eq!(call(&["exec", "-t", &t.id, "/bin/tty"]), "/dev/pts/0\n");
     as_nobody(t, &["exec", &t.id, "/bin/nobody"]).exits(255);
     as_nobody(t, &["exec", &t.id, "/bin/sh", "-c", "kill -9 $$"]).exits(137);
@@ -449,7 +475,13 @@ both!(seccomp_and_hooks_without_privileges, |t: &mut Test| {
     t.spec["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]});
     for no_new_privileges in [true, false] {
         t.spec["process"]["noNewPrivileges"] = json!(no_new_privileges);
-        assert_eq!({ t.sh("grep Seccomp: /proc/self/status"); as_nobody(t, &["run", &t.id]).ok().to_string() }, "Seccomp:\t2\n");
+        assert_eq!(
+            {
+                t.sh("grep Seccomp: /proc/self/status");
+                as_nobody(t, &["run", &t.id]).ok().to_string()
+            },
+            "Seccomp:\t2\n"
+        );
     }
     assert_eq!(fs::read_to_string(log).unwrap(), format!("{NOBODY}\n{NOBODY}\n"));
 });
@@ -463,7 +495,7 @@ both!(more_ids_than_one_may_map_oneself, |t: &mut Test| {
     t.assert_nothing_left();
 });
 
-/// With `/etc/passwd`, `/etc/subuid` and `/etc/subgid` of our own, which the host does not see.
+// With `/etc/passwd`, `/etc/subuid` and `/etc/subgid` of our own, which the host does not see.
 both!(ids_from_newuidmap, |t: &mut Test| {
     skiff_only!(t, "no --cgroup-manager");
     if !Path::new("/usr/bin/newuidmap").exists() {
@@ -478,7 +510,8 @@ both!(ids_from_newuidmap, |t: &mut Test| {
     for file in ["subuid", "subgid"] {
         fs::write(etc.join(file), "skiff-test:200000:65536\n").unwrap();
     }
-    let mounts = ["passwd", "subuid", "subgid"].map(|file| format!("mount --bind {0}/{file} /etc/{file}", etc.display())).join(" && ");
+    let mounts =
+        ["passwd", "subuid", "subgid"].map(|file| format!("mount --bind {0}/{file} /etc/{file}", etc.display())).join(" && ");
     let call = |t: &Test, args: &[&str]| {
         let inner = command(t, &[], args);
         let mut command = Command::new("unshare");
@@ -493,7 +526,13 @@ both!(ids_from_newuidmap, |t: &mut Test| {
     t.sh("id -u; tr -s ' ' < /proc/self/uid_map; cat /proc/self/setgroups");
     assert_eq!(call(t, &["run", &t.id]).ok(), format!("0\n 0 {NOBODY} 1\n 1 200000 65536\nallow\n"));
     t.spec["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": [7]});
-    assert_eq!({ t.sh("id -u; id -G"); call(t, &["run", &t.id]).ok().to_string() }, "1000\n1000 7\n");
+    assert_eq!(
+        {
+            t.sh("id -u; id -G");
+            call(t, &["run", &t.id]).ok().to_string()
+        },
+        "1000\n1000 7\n"
+    );
     t.args(&["/bin/sleep", "1000000"]);
     call(t, &["create", &t.id]).ok();
     call(t, &["start", &t.id]).ok();
@@ -506,7 +545,7 @@ both!(ids_from_newuidmap, |t: &mut Test| {
     t.assert_nothing_left();
 });
 
-/// As rootless podman does: the runtime is root in a user namespace that is there already.
+// As rootless podman does: the runtime is root in a user namespace that is there already.
 both!(inside_a_user_namespace, |t: &mut Test| {
     skiff_only!(t, "no --cgroup-manager");
     rootless(t, &one_id());
@@ -514,7 +553,7 @@ both!(inside_a_user_namespace, |t: &mut Test| {
     t.spec["linux"].as_object_mut().unwrap().remove("uidMappings");
     t.spec["linux"].as_object_mut().unwrap().remove("gidMappings");
     let call = |t: &Test, args: &[&str]| t.finish_command(command(t, &["unshare", "--user", "--map-root-user", "--mount"], args));
-    t.sh("id -u; tr -s ' ' < /proc/self/uid_map; stat -c %u /proc/self; hostname");
+    t.sh("id -u; tr -s ' ' < /proc/self/uid_map; stat -c %u /proc/self/; hostname");
     assert_eq!(call(t, &["run", &t.id]).ok(), format!("0\n 0 {NOBODY} 1\n0\nrunc\n"));
     t.args(&["/bin/sh", "-c", "exit 7"]);
     call(t, &["run", &t.id]).exits(7);
@@ -526,7 +565,8 @@ host_only!(a_cgroup_that_cannot_be_had, |t: &mut Test| {
     rootless(t, &one_id());
     t.spec["linux"]["resources"] = json!({"pids": {"limit": 10}});
     let mut asked = command(t, &[], &["run", &t.id]);
-    let args: Vec<_> = asked.get_args().map(|arg| arg.to_os_string()).filter(|arg| *arg != "--cgroup-manager" && *arg != "disabled").collect();
+    let args: Vec<_> =
+        asked.get_args().map(|arg| arg.to_os_string()).filter(|arg| *arg != "--cgroup-manager" && *arg != "disabled").collect();
     let mut plain = Command::new(asked.get_program());
     plain.args(args).current_dir(t.bundle()).stdin(Stdio::null());
     let out = t.finish_command(plain);

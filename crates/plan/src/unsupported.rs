@@ -27,7 +27,10 @@ fn first<'a>(asked: &[(&'a str, bool)]) -> Option<&'a str> {
 fn in_process(process: &Process) -> Option<String> {
     let asked = [
         // Whoever runs unconfined leaves it at that; whoever does not hands its own profile on, which is no less.
-        ("process.apparmorProfile", is_set(process.apparmor_profile()) && process.apparmor_profile().as_deref() != Some("unconfined")),
+        (
+            "process.apparmorProfile",
+            is_set(process.apparmor_profile()) && process.apparmor_profile().as_deref() != Some("unconfined"),
+        ),
         ("process.selinuxLabel", is_set(process.selinux_label())),
         ("process.ioPriority", process.io_priority().is_some()),
         ("process.scheduler", process.scheduler().is_some()),

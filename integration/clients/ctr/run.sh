@@ -62,7 +62,7 @@ run() { # [ctr run options] -- command: foreground, exit code at the end
     while [ "$1" != -- ]; do options+=("$1"); shift; done
     shift
     count=$((count + 1))
-    timeout -k 5 30 ctr run --rm --runc-binary "$binary" "${options[@]}" "$image" "c$count" "$@"
+    apart timeout -k 5 30 ctr run --rm --runc-binary "$binary" "${options[@]}" "$image" "c$count" "$@"
     echo "code $?"
 }
 

@@ -42,7 +42,7 @@ export binary
 PATH=$work:$PATH
 
 network() { [[ " $* " == *" --network"* ]] || echo --network=none; }
-run() { dk run --rm $(network "$@") "$@"; echo "code $?"; }
+run() { apart dk run --rm $(network "$@") "$@"; echo "code $?"; }
 up() { dk run -d --name box $(network "$@") "$@" >/dev/null; }
 down() { dk rm -f box >/dev/null 2>&1; }
 with() { # a container that sleeps, and one command with it

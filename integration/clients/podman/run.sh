@@ -57,7 +57,7 @@ binary=$reference import || { echo "cannot import the image"; exit 1; }
 
 # --- how actions run a container: foreground with its exit code, in the background by the name `c`
 network() { [[ " $* " == *" --network"* ]] || echo --network=none; }
-run() { pm run --rm $(network "$@") "$@"; echo "code $?"; }
+run() { apart pm run --rm $(network "$@") "$@"; echo "code $?"; }
 up() { pm run -d --name c $(network "$@") "$@" >/dev/null; }
 down() { pm rm -af -t 0 >/dev/null 2>&1; }
 with() { # a container that sleeps, and one command with it

@@ -41,6 +41,7 @@ fn judged(profile: &LinuxSeccomp, judge: &dyn Fn(&LinuxSeccomp) -> Option<Box<dy
     if objections(profile).is_empty() {
         return Ok(program.len());
     }
+    eprintln!("{:#?}\n{}", &objections(profile)[..1], serde_json::to_string(profile).unwrap());
     let small = shrink(profile, &|smaller| !objections(smaller).is_empty());
     Err(format!("{}\n{}", objections(&small).join("\n"), serde_json::to_string_pretty(&small).unwrap()))
 }
