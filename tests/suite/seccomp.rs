@@ -271,7 +271,7 @@ both!(exec_has_the_filter_too, |t: &mut Test| {
 both!(exec_under_podmans_profile, |t: &mut Test| {
     strict(t, Some(38));
     t.running();
-    for options in [&[][..], &["--user", "1000:1000"], &["-t"]].into_iter().filter(|options| is_skiff() || *options != &["-t"]) {
+    for options in [&[][..], &["--user", "1000:1000"], &["-t"]].into_iter().filter(|options| is_skiff() || **options != ["-t"]) {
         let out = t.call(&[&["exec"], options, &[&t.id, "/bin/sh", "-c", "echo fine"]].concat());
         assert_eq!(out.ok(), "fine\n", "{options:?}");
     }

@@ -166,7 +166,7 @@ both!(no_way_back_to_the_hosts_ids, |t: &mut Test| {
     mapped(t);
     t.spec["process"]["user"] = json!({"uid": 70_000, "gid": 0});
     let out = t.run();
-    assert!(out.code == 1 && out.stderr.contains("nvalid argument"), "{out:?}");
+    assert!(out.code == 1 && (out.stderr.contains("nvalid argument") || !is_skiff()), "{out:?}");
     t.assert_nothing_left();
 });
 
@@ -363,6 +363,7 @@ both!(wrong_offsets, |t: &mut Test| {
 // No pid namespace.
 
 both!(all_processes_without_a_pid_namespace, |t: &mut Test| {
+    skiff_only!(t, "runc leaves a cgroup now and then");
     t.without_namespace("pid");
     t.sh("sleep 1000000 & sleep 1000000 & (sleep 1000000 & exec setsid sleep 1000000) & echo ready; wait");
     let out = t.create();
