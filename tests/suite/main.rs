@@ -12,6 +12,7 @@ mod cgroups;
 mod create;
 mod delete;
 mod exec;
+mod exec_around;
 mod hooks;
 mod kill;
 mod list;
