@@ -519,3 +519,10 @@ both!(the_end_of_the_container_ends_it, |t: &mut Test| {
     running.wait().exits(137);
     t.wait_status("stopped");
 });
+
+both!(what_is_not_built_yet_is_refused_by_name, |t: &mut Test| {
+    skiff_only!(t, "it has them");
+    t.running();
+    refused(t, &["--apparmor", "docker-default"], &["/bin/true"], &["process.apparmorProfile", "not supported"]);
+    refused(t, &["--process-label", "a:b:c:s0"], &["/bin/true"], &["process.selinuxLabel", "not supported"]);
+});
