@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::error::Act;
 use std::fs::{OpenOptions, rename};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// Writes `pid` beside `path` and renames it there.
@@ -21,7 +21,12 @@ pub(crate) fn write(path: &Path, pid: u32) -> Result<(), Error> {
 }
 
 fn write_and_rename(temporary: &Path, path: &Path, pid: u32) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
+    let create = || OpenOptions::new().write(true).create_new(true).open(temporary);
+    let mut file = match create() {
+        // A create that was killed has left it.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => std::fs::remove_file(temporary).and_then(|()| create())?,
+        other => other?,
+    };
     file.write_all(pid.to_string().as_bytes())?;
     rename(temporary, path)
 }
@@ -34,6 +39,7 @@ mod tests {
     fn holds_digits_and_replaces_an_old_file() {
         let path = std::env::temp_dir().join(format!("skiff-pid-file-{}", std::process::id()));
         std::fs::write(&path, "old content").unwrap();
+        std::fs::write(path.with_file_name(format!(".{}", path.file_name().unwrap().to_str().unwrap())), "left").unwrap();
         super::write(&path, 4711).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"4711");
         std::fs::remove_file(path).unwrap();
