@@ -92,7 +92,7 @@ both!(a_listening_socket_works_inside, |t: &mut Test| {
 });
 
 both!(exec_is_activated_too, |t: &mut Test| {
-    skiff_only!(t, "LISTEN_PID is another's in runc");
+    skiff_only!(t, "runc's exec passes none on");
     t.running();
     let script = format!("echo $LISTEN_FDS; {LIST}");
     let out = activated(t, "3</etc/passwd", "1", &["exec", &t.id, "/bin/sh", "-c", &script]);
@@ -252,7 +252,7 @@ both!(a_container_that_ends_unready_does_not_hold_start, |t: &mut Test| {
 });
 
 both!(a_run_in_the_foreground_tells_it_too, |t: &mut Test| {
-    skiff_only!(t, "runc waits for the word before anything else");
+    skiff_only!(t, "runc's word names no process");
     if !install_notify(t) {
         skip!(t, "no gcc");
     }
@@ -316,7 +316,6 @@ both!(personalities_that_nobody_has, |t: &mut Test| {
 // Single dashes, as containerd's client writes them.
 
 both!(options_with_one_dash, |t: &mut Test| {
-    skiff_only!(t, "Go's parser takes one dash anyway, runc's create has no such option");
     t.args(&["/bin/true"]);
     t.call(&["run", "-no-subreaper", "-no-pivot", "-no-new-keyring", &t.id]).ok();
     t.call(&["run", "--no-subreaper", "--no-pivot", &t.id]).ok();

@@ -60,7 +60,6 @@ both!(a_frozen_container_all_the_same, |t: &mut Test| {
 });
 
 both!(a_created_container_that_is_frozen, |t: &mut Test| {
-    skiff_only!(t, "runc knows only paused");
     t.args(&["/bin/sleep", "1000000"]);
     t.create();
     freeze(t, true);

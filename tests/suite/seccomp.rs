@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::common::{Test, is_skiff, refused};
+use crate::common::{Test, copy_program, is_skiff, refused};
 
 /// `call NUMBER ARGS...`: makes the call and prints its error number, 0 for none.
 const CALL: &str = r#"
@@ -420,11 +420,11 @@ const PRIVILEGED: [&str; 20] = [
 
 /// The program as `/skiff`, with what its dynamic linker needs.
 fn copy_with_libraries(binary: &Path, root: &Path) {
-    fs::copy(binary, root.join("skiff")).unwrap();
+    copy_program(binary, &root.join("skiff"));
     let out = Command::new("ldd").arg(binary).output().unwrap();
     for word in String::from_utf8_lossy(&out.stdout).split_whitespace().filter(|word| word.starts_with('/')) {
         let to = root.join(word.trim_start_matches('/'));
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(word, to).unwrap();
+        copy_program(Path::new(word), &to);
     }
 }

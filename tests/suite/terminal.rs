@@ -296,7 +296,7 @@ both!(standard_devices_are_left_alone, |t: &mut Test| {
 
 // CVE-2026-88264: what is below /dev may be an image's.
 both!(a_console_that_is_a_link, |t: &mut Test| {
-    skiff_only!(t, "Debian's runc follows it");
+    skiff_only!(t, NO_TTY);
     let outside = t.dir().join("outside");
     fs::write(&outside, "mine").unwrap();
     t.spec["mounts"].as_array_mut().unwrap().retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"));
@@ -310,7 +310,7 @@ both!(a_console_that_is_a_link, |t: &mut Test| {
 });
 
 both!(no_devpts, |t: &mut Test| {
-    skiff_only!(t, "runc takes the image's /dev/ptmx");
+    skiff_only!(t, NO_TTY);
     t.spec["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != "/dev/pts");
     terminal(t, &["/bin/true"]);
     t.run().fails_with(&["process.terminal", "/dev/pts"]);
@@ -551,7 +551,7 @@ both!(nothing_is_lost_at_the_end, |t: &mut Test| {
 });
 
 both!(output_that_nobody_reads_any_more, |t: &mut Test| {
-    skiff_only!(t, "runc ends with its reader");
+    skiff_only!(t, NO_TTY);
     terminal(t, &["/bin/sh", "-c", "seq 1 20000; exit 4"]);
     let mut command = t.command(&["run", &t.id]);
     command.stdout(Stdio::piped());
@@ -581,7 +581,7 @@ both!(signals_go_to_a_process_with_a_terminal, |t: &mut Test| {
 
 both!(in_the_background_of_a_job_controlling_shell, |t: &mut Test| {
     // A runtime that is not in the foreground must neither stop nor take the terminal.
-    skiff_only!(t, "runc stops");
+    skiff_only!(t, "runc does not come to its end there");
     terminal(t, &["/bin/sh", "-c", "echo from inside; exit 0"]);
     let inner = t.command(&["run", &t.id]);
     let mut command = Command::new("bash");

@@ -10,7 +10,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::common::{Mode, Out, Test, is_skiff, refused, wait_until};
+use crate::common::{Mode, Out, Test, copy_program, is_skiff, refused, wait_until};
 
 /// The first id of the host that the containers get.
 const BASE: u32 = 100_000;
@@ -92,7 +92,6 @@ both!(the_root_has_no_power_over_the_host, |t: &mut Test| {
 });
 
 both!(a_bind_source_that_only_the_hosts_root_reaches, |t: &mut Test| {
-    skiff_only!(t, "runc since 1.1.8");
     mapped(t);
     let private = t.dir().join("private");
     fs::create_dir(&private).unwrap();
@@ -109,7 +108,7 @@ both!(a_bind_source_that_only_the_hosts_root_reaches, |t: &mut Test| {
 });
 
 both!(a_root_below_a_directory_that_only_the_hosts_root_reaches, |t: &mut Test| {
-    skiff_only!(t, "runc since 1.1.8");
+    skiff_only!(t, "runc fails with another word");
     mapped(t);
     let private = t.dir().join("private");
     fs::create_dir(&private).unwrap();
@@ -405,7 +404,7 @@ fn one_id() -> Value {
 fn command(t: &Test, around: &[&str], args: &[&str]) -> Command {
     let program = t.dir().join(crate::common::binary().file_name().unwrap());
     if !program.exists() {
-        fs::copy(crate::common::binary(), &program).unwrap();
+        copy_program(&crate::common::binary(), &program);
     }
     let inner = t.command(args);
     let own: Vec<_> = inner.get_args().map(|arg| arg.to_os_string()).skip_while(|arg| *arg != "--root").collect();

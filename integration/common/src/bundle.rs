@@ -25,7 +25,7 @@ pub fn make_rootfs(dir: &Path) -> Result<(), Error> {
         fs::create_dir_all(&path).context(|| format!("make {}", path.display()))?;
     }
     let program = root.join("bin/busybox");
-    fs::copy(busybox(), &program).context(|| format!("copy {} (Debian: busybox-static)", busybox().display()))?;
+    copy_program(&busybox(), &program).context(|| format!("copy {} (Debian: busybox-static)", busybox().display()))?;
     for applet in applets(&program)? {
         let path = root.join("bin").join(&applet);
         if applet != "busybox" && !path.exists() {
@@ -38,6 +38,16 @@ pub fn make_rootfs(dir: &Path) -> Result<(), Error> {
     ];
     for (name, text) in files {
         fs::write(root.join(name), text).context(|| format!("write {name}"))?;
+    }
+    Ok(())
+}
+
+/// Copies a program that will be executed. Another process does it: a descriptor open for writing here would be
+/// inherited by what another thread forks at that moment, and execve(2) would fail with ETXTBSY.
+fn copy_program(from: &Path, to: &Path) -> Result<(), Error> {
+    let done = Command::new("cp").arg(from).arg(to).status()?;
+    if !done.success() {
+        return Err(format!("cp: {done}").into());
     }
     Ok(())
 }

@@ -343,13 +343,20 @@ fn become_subreaper() {
     ONCE.call_once(|| nix::sys::prctl::set_child_subreaper(true).expect("become a subreaper"));
 }
 
+/// Copies a program that will be executed. Another process does it: a descriptor open for writing here would be
+/// inherited by what another test forks at that moment, and execve(2) would fail with ETXTBSY.
+pub fn copy_program(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg(from).arg(to).status().expect("run cp");
+    assert!(done.success(), "copy {} (package busybox-static has /bin/busybox)", from.display());
+}
+
 /// Busybox with its applets as hard links. The binary is a copy: a container must not be able to write to the host's.
 fn fill_rootfs(rootfs: &Path) {
     for dir in ["bin", "dev", "etc", "home/user", "proc", "root", "sys", "tmp"] {
         fs::create_dir_all(rootfs.join(dir)).expect("make a directory of the root filesystem");
     }
     let busybox = rootfs.join("bin/busybox");
-    fs::copy("/bin/busybox", &busybox).expect("copy /bin/busybox (package busybox-static)");
+    copy_program(Path::new("/bin/busybox"), &busybox);
     for applet in APPLETS.split_whitespace() {
         fs::hard_link(&busybox, rootfs.join("bin").join(applet)).expect("link an applet");
     }
