@@ -7,14 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::common::{Out, Test, is_skiff, refused_call, wait_until};
+use crate::common::{FdSocket, Out, Test, is_skiff, refused_call, wait_until};
 
 // Descriptors.
 
@@ -101,54 +100,25 @@ both!(exec_is_activated_too, |t: &mut Test| {
 
 // The pid descriptor of a process.
 
-struct PidfdSocket {
-    listener: UnixListener,
-    path: PathBuf,
-}
-
-impl PidfdSocket {
-    fn new(t: &Test) -> PidfdSocket {
-        let path = t.dir().join("pidfd.sock");
-        let _ = fs::remove_file(&path);
-        PidfdSocket { listener: UnixListener::bind(&path).unwrap(), path }
-    }
-
-    fn path(&self) -> &str {
-        self.path.to_str().unwrap()
-    }
-
-    /// The process that the descriptor means, by proc(5)'s fdinfo.
-    #[track_caller]
-    fn take(&self) -> (OwnedFd, i32) {
-        self.listener.set_nonblocking(true).unwrap();
-        let mut stream = None;
-        wait_until("a connection to the pidfd socket", || {
-            stream = self.listener.accept().ok();
-            stream.is_some()
-        });
-        let stream = stream.unwrap().0;
-        stream.set_nonblocking(false).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut name = [0; 4096];
-        let (length, fd) = skiff_sys::receive_with_fd(stream.as_fd(), &mut name).unwrap();
-        let fd = fd.expect("a descriptor");
-        assert!(length > 0, "no name");
-        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
-        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).unwrap_or_else(|| panic!("no pidfd: {info}"));
-        (fd, pid.trim().parse().unwrap())
-    }
+/// The descriptor, and the process that it means by proc(5)'s fdinfo.
+#[track_caller]
+fn pidfd(socket: &FdSocket) -> (OwnedFd, i32) {
+    let fd = socket.receive();
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).unwrap_or_else(|| panic!("no pidfd: {info}"));
+    (fd, pid.trim().parse().unwrap())
 }
 
 both!(a_descriptor_of_the_process, |t: &mut Test| {
     skiff_only!(t, "runc since 1.2");
-    let socket = PidfdSocket::new(t);
+    let socket = FdSocket::new(t, "pidfd.sock");
     t.args(&["/bin/sleep", "1000000"]);
     t.call(&["create", "--pidfd-socket", socket.path(), &t.id]).ok();
-    let (fd, pid) = socket.take();
+    let (fd, pid) = pidfd(&socket);
     assert_eq!(pid, t.pid());
     t.start();
     t.call(&["exec", "--detach", "--pidfd-socket", socket.path(), &t.id, "/bin/sleep", "1000000"]).ok();
-    let (second, pid) = socket.take();
+    let (second, pid) = pidfd(&socket);
     assert_ne!(pid, t.pid());
     skiff_sys::pidfd_send_signal(second.as_fd(), libc::SIGKILL).unwrap();
     nix::sys::wait::waitpid(Pid::from_raw(pid), None).unwrap();

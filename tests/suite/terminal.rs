@@ -2,20 +2,17 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, OutputFlags};
 use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::common::pty::{Pty, wait};
-use crate::common::{Test, is_skiff, refused_call, wait_until};
+use crate::common::{FdSocket, Test, is_skiff, refused_call, wait_until};
 
 /// Why much of this cannot be tried on runc.
 const NO_TTY: &str = "runc relays only with a /dev/tty of its own";
@@ -35,53 +32,13 @@ fn terminal(t: &mut Test, args: &[&str]) {
     t.args(args);
 }
 
-/// A socket as conmon and containerd's shim have it.
-struct ConsoleSocket {
-    listener: UnixListener,
-    path: PathBuf,
+fn console_socket(t: &Test) -> FdSocket {
+    FdSocket::new(t, "console.sock")
 }
 
-impl ConsoleSocket {
-    fn new(t: &Test) -> ConsoleSocket {
-        let path = t.dir().join("console.sock");
-        let _ = fs::remove_file(&path);
-        ConsoleSocket { listener: UnixListener::bind(&path).unwrap(), path }
-    }
-
-    fn path(&self) -> &str {
-        self.path.to_str().unwrap()
-    }
-
-    /// The only message of the only connection: one descriptor and a name.
-    #[track_caller]
-    fn master(&self) -> Pty {
-        let mut stream = None;
-        self.listener.set_nonblocking(true).unwrap();
-        wait_until("a connection to the console socket", || {
-            stream = self.listener.accept().ok();
-            stream.is_some()
-        });
-        let stream = stream.unwrap().0;
-        stream.set_nonblocking(true).unwrap();
-        let stream = OwnedFd::from(stream);
-        let mut buffer = [0; 8192];
-        let mut receive = || skiff_sys::receive_with_fd(stream.as_fd(), &mut buffer);
-        let mut message = Err(Errno::EAGAIN);
-        wait_until("a message on the console socket", || {
-            message = receive();
-            message.as_ref().err() != Some(&Errno::EAGAIN)
-        });
-        let (length, master) = message.expect("exactly one descriptor");
-        assert!(length > 0 && length < 4096, "payload of {length} bytes");
-        let second = receive();
-        assert!(matches!(second, Ok((0, None)) | Err(Errno::EAGAIN)), "a second message: {second:?}");
-        Pty::of(master.expect("a descriptor"))
-    }
-
-    fn nobody_came(&self) -> bool {
-        self.listener.set_nonblocking(true).unwrap();
-        self.listener.accept().is_err()
-    }
+#[track_caller]
+fn master(socket: &FdSocket) -> Pty {
+    Pty::of(socket.receive())
 }
 
 fn pid_file(t: &Test) -> String {
@@ -107,9 +64,9 @@ fn orphan(pid_file: &str) -> i32 {
 
 both!(a_created_container_hands_its_terminal_over, |t: &mut Test| {
     shell(t);
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     t.call(&["create", "--console-socket", socket.path(), &t.id]).ok();
-    let mut pty = socket.master();
+    let mut pty = master(&socket);
     t.start();
     pty.expect("$ ");
     pty.send("echo $((6 * 7)); tty; test -t 0 && test -t 1 && test -t 2 && echo all three\n");
@@ -122,9 +79,9 @@ both!(a_created_container_hands_its_terminal_over, |t: &mut Test| {
 
 both!(a_detached_run_hands_its_terminal_over, |t: &mut Test| {
     terminal(t, &["/bin/sh", "-c", "read line; echo got $line; exec sleep 1000000"]);
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     t.call(&["run", "--detach", "--console-socket", socket.path(), &t.id]).ok();
-    let mut pty = socket.master();
+    let mut pty = master(&socket);
     pty.send("a line\n");
     pty.expect("got a line\r\n");
 });
@@ -132,20 +89,20 @@ both!(a_detached_run_hands_its_terminal_over, |t: &mut Test| {
 both!(an_attached_run_hands_its_terminal_over_too, |t: &mut Test| {
     skiff_only!(t, "runc refuses a console socket there");
     terminal(t, &["/bin/sh", "-c", "echo here; exit 4"]);
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     let running = t.spawn(t.command(&["run", "--console-socket", socket.path(), &t.id]));
-    socket.master().expect("here\r\n");
+    master(&socket).expect("here\r\n");
     running.wait().exits(4);
 });
 
 both!(exec_hands_its_terminal_over, |t: &mut Test| {
     t.running();
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     let script = "tty; read line; echo got $line; exit 5";
     let pid = pid_file(t);
     let options = ["exec", "--tty", "--detach", "--pid-file", &pid, "--console-socket", socket.path()];
     t.call(&[&options[..], &[&t.id, "/bin/sh", "-c", script]].concat()).ok();
-    let mut pty = socket.master();
+    let mut pty = master(&socket);
     pty.expect("/dev/pts/0\r\n");
     pty.send("a line\n");
     pty.expect("got a line\r\n");
@@ -156,10 +113,10 @@ both!(exec_hands_its_terminal_over, |t: &mut Test| {
 both!(exec_waits_although_it_has_handed_its_terminal_over, |t: &mut Test| {
     skiff_only!(t, "runc refuses a console socket there");
     t.running();
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     let command = t.command(&["exec", "-t", "--console-socket", socket.path(), &t.id, "/bin/sh", "-c", "read line; exit 5"]);
     let running = t.spawn(command);
-    let pty = socket.master();
+    let pty = master(&socket);
     pty.send("\n");
     running.wait().exits(5);
 });
@@ -172,11 +129,11 @@ both!(exec_by_a_process_file_with_a_terminal, |t: &mut Test| {
     let content = json!({"terminal": true, "consoleSize": {"height": 11, "width": 22}, "args": ["/bin/sh", "-c", "stty size; id -u"],
         "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 1000, "gid": 1000}});
     fs::write(&process, content.to_string()).unwrap();
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     let pid = pid_file(t);
     let options = ["exec", "-d", "--pid-file", &pid, "--console-socket", socket.path()];
     t.call(&[&options[..], &["-p", process.to_str().unwrap(), &t.id]].concat()).ok();
-    let mut pty = socket.master();
+    let mut pty = master(&socket);
     if is_skiff() {
         pty.expect("11 22\r\n");
     }
@@ -187,13 +144,13 @@ both!(exec_by_a_process_file_with_a_terminal, |t: &mut Test| {
 both!(a_console_socket_without_a_terminal, |t: &mut Test| {
     // Clients pass it without a look at config.json.
     skiff_only!(t, "runc refuses it");
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     t.args(&["/bin/echo", "plain"]);
     assert_eq!(t.call(&["run", "--console-socket", socket.path(), &t.id]).ok(), "plain\n");
-    assert!(socket.nobody_came());
+    assert!(socket.connection().is_none());
     t.running();
     assert_eq!(t.call(&["exec", "--console-socket", socket.path(), &t.id, "/bin/echo", "plain"]).ok(), "plain\n");
-    assert!(socket.nobody_came());
+    assert!(socket.connection().is_none());
 });
 
 both!(a_terminal_that_nobody_would_get, |t: &mut Test| {
@@ -225,13 +182,12 @@ both!(a_console_socket_whose_client_leaves, |t: &mut Test| {
     shell(t);
     t.spec["hooks"] =
         json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "while test ! -e gone; do sleep 0.01; done"]}]});
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     let running = t.spawn(t.command(&["create", "--console-socket", socket.path(), &t.id]));
     let mut stream = None;
-    socket.listener.set_nonblocking(true).unwrap();
     wait_until("a connection", || {
         // runc connects only in init, behind the hooks.
-        stream = socket.listener.accept().ok();
+        stream = socket.connection();
         stream.is_some() || !is_skiff()
     });
     drop((stream, socket));
@@ -246,9 +202,9 @@ both!(a_console_socket_whose_client_leaves, |t: &mut Test| {
 both!(the_size_comes_from_the_config, |t: &mut Test| {
     terminal(t, &["/bin/stty", "size"]);
     t.spec["process"]["consoleSize"] = json!({"height": 33, "width": 77});
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     t.call(&["create", "--console-socket", socket.path(), &t.id]).ok();
-    let mut pty = socket.master();
+    let mut pty = master(&socket);
     t.start();
     pty.expect("33 77\r\n");
     t.call(&["delete", "--force", &t.id]).ok();
@@ -507,9 +463,9 @@ both!(lines_end_as_programs_expect, |t: &mut Test| {
 both!(a_handed_over_terminal_is_left_as_it_is, |t: &mut Test| {
     // It is the client who knows what is at its other end.
     shell(t);
-    let socket = ConsoleSocket::new(t);
+    let socket = console_socket(t);
     t.call(&["create", "--console-socket", socket.path(), &t.id]).ok();
-    let pty = socket.master();
+    let pty = master(&socket);
     let settings = nix::sys::termios::tcgetattr(pty.master()).unwrap();
     assert!(settings.output_flags.contains(OutputFlags::ONLCR));
     assert!(settings.local_flags.contains(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG));

@@ -2,6 +2,7 @@
 //! root, and a check that nothing is left when a test ends. `both!` runs one body on the host's cgroups as they
 //! are and on a private cgroup v2 mount.
 
+mod fd_socket;
 mod leaks;
 mod mode;
 mod mountinfo;
@@ -11,6 +12,7 @@ mod runtime;
 mod skip;
 mod test;
 
+pub use fd_socket::FdSocket;
 pub use mode::Mode;
 pub use mountinfo::{MountLine, mount_at};
 pub use refusal::{refused, refused_call};
