@@ -38,7 +38,7 @@ impl V2 {
             check_free(&dir)?;
         }
         if refused.is_some() {
-            check_controllers(&dir, controllers, writes, refused)?;
+            check_controllers(&dir, writes, refused)?;
         }
         write::all(writes, |_| Some(&dir))?;
         if let Some(rules) = devices {
@@ -156,16 +156,16 @@ fn enable(dir: &Dir, controllers: &[String], refused: &mut Refused) -> Result<()
 }
 
 /// A refusal on the way down matters only if a controller that a limit needs is missing in the end.
-fn check_controllers(dir: &Dir, needed: &[String], writes: &[CgroupWrite], refused: Refused) -> Result<(), Error> {
+fn check_controllers(dir: &Dir, writes: &[CgroupWrite], refused: Refused) -> Result<(), Error> {
     let file = "cgroup.controllers";
     let present = dir.read(file).map_err(|errno| dir.read_error(file, errno))?;
-    let missing = needed.iter().find(|wanted| !present.split_whitespace().any(|name| name == *wanted));
-    match missing {
+    let mut needed = writes.iter().filter(|write| !write.optional);
+    match needed.find(|write| !present.split_whitespace().any(|name| name == write.controller)) {
         None => Ok(()),
-        Some(controller) => Err(Error::Controller {
-            controller: controller.clone(),
+        Some(write) => Err(Error::Controller {
+            controller: write.controller.to_owned(),
             dir: dir.path().to_owned(),
-            field: writes.iter().find(|write| write.controller == controller && !write.optional).map_or("", |write| write.field),
+            field: write.field,
             refused,
         }),
     }

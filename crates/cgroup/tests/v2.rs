@@ -194,12 +194,12 @@ fn devices_are_filtered() {
 fn a_refused_value_leaves_nothing() {
     let Some(place) = Place::v2("refused") else { return };
     // A core file: it is there on every host.
-    let CgroupPlan { layout, .. } = place.plan("pod/c", vec![]);
-    let CgroupLayout::V2 { mount, path, .. } = layout else { panic!("version 2 asked for") };
+    let plan = place.plan("pod/c", vec![]);
+    let CgroupLayout::V2 { mount, path, .. } = plan.layout.clone() else { panic!("version 2 asked for") };
     let plan = CgroupPlan {
         layout: CgroupLayout::V2 { mount, path, controllers: vec![] },
         writes: vec![write("cgroup", "cgroup.max.depth", "many")],
-        devices: None,
+        ..plan
     };
     let dir = place.dir("");
     let text = Cgroup::create(&plan).unwrap_err().to_string();
@@ -213,7 +213,7 @@ fn optional_files_may_be_missing() {
     let Some(place) = Place::v2("optional") else { return };
     let missing = skiff_plan::CgroupWrite { optional: true, ..write("memory", "memory.nothing", "max") };
     let CgroupPlan { layout, .. } = place.plan("c", vec![]);
-    Cgroup::create(&CgroupPlan { layout, writes: vec![missing], devices: None }).unwrap();
+    Cgroup::create(&CgroupPlan { writes: vec![missing], ..CgroupPlan::bare(layout) }).unwrap();
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn another_filesystem_is_refused() {
     let Some(place) = Place::v2("wrongfs") else { return };
     let CgroupLayout::V2 { path, .. } = place.plan("c", vec![]).layout else { panic!("version 2 asked for") };
     let layout = CgroupLayout::V2 { mount: std::env::temp_dir(), path, controllers: vec![] };
-    let error = Cgroup::create(&CgroupPlan { layout, writes: vec![], devices: None }).unwrap_err();
+    let error = Cgroup::create(&CgroupPlan::bare(layout)).unwrap_err();
     assert_eq!(error, Error::NoCgroupfs(std::env::temp_dir()));
 }
 

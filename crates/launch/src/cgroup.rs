@@ -20,9 +20,7 @@ pub(crate) fn create(plan: &CgroupPlan, facts: &HostFacts) -> Result<Cgroup, Err
 fn without_privileges(plan: &CgroupPlan) -> Result<Cgroup, Error> {
     let unfiltered = CgroupPlan { devices: None, ..plan.clone() };
     match Cgroup::create(&unfiltered) {
-        Err(error) if denied(&error) && plan.writes.is_empty() => {
-            Ok(Cgroup::create(&CgroupPlan { layout: CgroupLayout::Disabled, writes: Vec::new(), devices: None })?)
-        }
+        Err(error) if denied(&error) && plan.writes.is_empty() => Ok(Cgroup::create(&CgroupPlan::bare(CgroupLayout::Disabled))?),
         other => Ok(other?),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
-use oci_spec::runtime::{LinuxResources, LinuxResourcesBuilder, Spec};
+use oci_spec::runtime::Spec;
 
 use crate::repair;
 use crate::{Error, Needs};
@@ -45,16 +45,7 @@ impl Bundle {
     /// What must be known of the host to resolve it.
     pub fn needs(&self) -> Needs {
         let seccomp = self.spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
-        Needs { controllers: self.has_limits(), seccomp }
-    }
-
-    /// `linux.resources` says more than which devices are allowed.
-    fn has_limits(&self) -> bool {
-        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        resources.is_some_and(|resources| {
-            let only_devices = LinuxResourcesBuilder::default().devices(resources.devices().clone().unwrap_or_default()).build();
-            only_devices.is_ok_and(|only| *resources != only && *resources != LinuxResources::default())
-        })
+        Needs { controllers: true, seccomp }
     }
 
     /// The text `json` of `file` as a bundle at `path`, without a look at the root filesystem.

@@ -56,7 +56,7 @@ pub struct Hierarchy {
 /// What a bundle makes it necessary to know of the host, beyond what is always gathered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The cgroup controllers: the container shall be limited.
+    /// The cgroup controllers: a cgroup is made.
     pub controllers: bool,
     /// What the kernel's seccomp can do: there is a profile.
     pub seccomp: bool,

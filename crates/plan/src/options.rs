@@ -16,6 +16,8 @@ pub struct Options {
 pub enum CgroupManager {
     /// The runtime, by mkdir and writes.
     Cgroupfs,
+    /// systemd, asked over D-Bus for a transient unit.
+    Systemd,
     /// Nobody: the container stays in the caller's cgroup.
     Disabled,
 }

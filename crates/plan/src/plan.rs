@@ -327,6 +327,95 @@ pub struct CgroupPlan {
     pub writes: Vec<CgroupWrite>,
     /// The complete device rules, defaults included, the last match wins; `None`: no filter (a user namespace, or no cgroup).
     pub devices: Option<Vec<DeviceRule>>,
+    /// The unit that systemd makes the cgroup for; `None`: the runtime makes the directories itself.
+    pub unit: Option<SystemdUnit>,
+    /// Host user id that gets the cgroup for itself (runtime-spec, config-linux.md, "Cgroup ownership"); `None`: nobody but root.
+    pub owner: Option<u32>,
+    /// `linux.resources` as text: what a later update starts from.
+    pub base: String,
+}
+
+impl CgroupPlan {
+    /// The directories and nothing else: no limit, no filter.
+    #[must_use]
+    pub fn bare(layout: CgroupLayout) -> CgroupPlan {
+        CgroupPlan { layout, writes: Vec::new(), devices: None, unit: None, owner: None, base: String::new() }
+    }
+}
+
+/// A transient unit of systemd (org.freedesktop.systemd1(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemdUnit {
+    /// With its suffix: `.scope`, or `.slice` for a container that is a slice of its own.
+    pub name: String,
+    /// The slice that it lies in, as `system.slice`; empty for the root slice.
+    pub slice: String,
+    /// The user's manager instead of the system's.
+    pub user: bool,
+    /// Properties beyond those of the unit itself (Slice, PIDs): limits, and what annotations set.
+    pub properties: Vec<UnitProperty>,
+}
+
+/// A property of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitProperty {
+    /// As systemd's D-Bus interface names it, as `MemoryMax`.
+    pub name: String,
+    /// Its value.
+    pub value: Variant,
+}
+
+/// A value of D-Bus (D-Bus Specification, "Type System"), as far as properties of units are made of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variant {
+    /// `b`
+    Bool(bool),
+    /// `y`
+    Byte(u8),
+    /// `n`
+    I16(i16),
+    /// `q`
+    U16(u16),
+    /// `i`
+    I32(i32),
+    /// `u`
+    U32(u32),
+    /// `x`
+    I64(i64),
+    /// `t`
+    U64(u64),
+    /// `d`, as the bits of an IEEE 754 number, so that plans can be compared.
+    Double(u64),
+    /// `s`
+    Text(String),
+    /// `a`: the signature of an element, which an empty array could not tell, and the elements.
+    Array(String, Vec<Variant>),
+    /// `(...)`
+    Struct(Vec<Variant>),
+}
+
+/// What an update changes of a cgroup, decided by [`crate::update`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgroupUpdate {
+    /// Values to write, in order.
+    pub writes: Vec<CgroupWrite>,
+    /// The complete device rules, if they change.
+    pub devices: Option<Vec<DeviceRule>>,
+    /// Properties of the unit to set, if systemd knows the container.
+    pub properties: Vec<UnitProperty>,
+    /// Refuse the update when this much memory is in use already (`memory.checkBeforeUpdate`).
+    pub memory_check: Option<MemoryCheck>,
+    /// What the next update starts from, as [`CgroupPlan::base`].
+    pub base: String,
+}
+
+/// Limits that may not lie at or below what is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryCheck {
+    /// New limit of memory, bytes.
+    pub limit: u64,
+    /// New limit of memory and swap together, bytes; `None`: unlimited or not known.
+    pub total: Option<u64>,
 }
 
 /// The cgroup directories of a container.
@@ -340,7 +429,8 @@ pub enum CgroupLayout {
         mount: PathBuf,
         /// Path below it, relative, without `..`.
         path: PathBuf,
-        /// Controllers that the writes need, to be enabled on the way down; a failure counts only for these.
+        /// Controllers to enable on the way down, which is what makes the container measurable; a failure counts only for those
+        /// that a write needs.
         controllers: Vec<String>,
     },
     /// One directory in each version 1 hierarchy (and in the hybrid `unified` one, as the last).

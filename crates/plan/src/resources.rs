@@ -27,13 +27,13 @@ pub(crate) fn cgroup(spec: &Spec, facts: &HostFacts, options: &Options) -> Resul
         limits::convert(resources, &mut writes)?;
     }
     if disabled {
-        return Ok(CgroupPlan { layout: CgroupLayout::Disabled, writes: Vec::new(), devices: None });
+        return Ok(CgroupPlan::bare(CgroupLayout::Disabled));
     }
     let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
     Ok(CgroupPlan {
-        layout: path::layout(path, &options.id, &facts.cgroup, writes.needed())?,
         writes: writes.done(),
         devices: Some(devices::rules(resources)?),
+        ..CgroupPlan::bare(path::layout(path, &options.id, &facts.cgroup)?)
     })
 }
 

@@ -110,7 +110,7 @@ impl Place {
             };
             CgroupLayout::V1(self.hierarchies.iter().map(dir).collect())
         };
-        CgroupPlan { layout, writes, devices: None }
+        CgroupPlan { writes, ..CgroupPlan::bare(layout) }
     }
 
     pub fn create(&self, path: &str, writes: Vec<CgroupWrite>) -> Cgroup {

@@ -8,21 +8,18 @@ use std::path::{Component, Path, PathBuf};
 
 const FIELD: &str = "linux.cgroupsPath";
 
-/// The directories of the container `id`; `controllers` are those that version 2 must enable on the way down.
-pub(super) fn layout(
-    asked: Option<&Path>,
-    id: &str,
-    facts: &CgroupFacts,
-    controllers: Vec<String>,
-) -> Result<CgroupLayout, Error> {
+/// The directories of the container `id`.
+pub(super) fn layout(asked: Option<&Path>, id: &str, facts: &CgroupFacts) -> Result<CgroupLayout, Error> {
     let asked = asked.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(id));
     let below = clean(asked)?;
     let place = |start: &Path| if asked.is_absolute() { below.clone() } else { start.join(&below) };
     match facts {
         CgroupFacts::None => Err(invalid(asked, "no cgroup filesystem is mounted at /sys/fs/cgroup")),
-        CgroupFacts::V2 { mount, own, .. } => {
-            Ok(CgroupLayout::V2 { mount: mount.clone(), path: place(own.parent().unwrap_or(Path::new(""))), controllers })
-        }
+        CgroupFacts::V2 { mount, own, controllers } => Ok(CgroupLayout::V2 {
+            mount: mount.clone(),
+            path: place(own.parent().unwrap_or(Path::new(""))),
+            controllers: controllers.clone(),
+        }),
         CgroupFacts::V1(hierarchies) => Ok(CgroupLayout::V1(
             hierarchies
                 .iter()

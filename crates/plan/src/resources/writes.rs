@@ -50,17 +50,6 @@ impl<'a> Writes<'a> {
         Ok(())
     }
 
-    /// The controllers without which a limit is lost, each once.
-    pub(super) fn needed(&self) -> Vec<String> {
-        let mut needed: Vec<String> = Vec::new();
-        for write in self.list.iter().filter(|write| !write.optional) {
-            if !needed.iter().any(|name| name == write.controller) {
-                needed.push(write.controller.to_owned());
-            }
-        }
-        needed
-    }
-
     pub(super) fn done(self) -> Vec<CgroupWrite> {
         self.list
     }
