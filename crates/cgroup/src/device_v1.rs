@@ -31,18 +31,56 @@ struct Rules {
 /// # Errors
 /// A rule that would cut a hole into a wider one.
 pub(crate) fn lines(rules: &[DeviceRule]) -> Result<Vec<Line>, Error> {
-    let mut state = Rules { allow_by_default: false, exceptions: BTreeMap::new() };
-    for rule in rules {
-        state.apply(rule)?;
-    }
-    let (default, other) =
-        if state.allow_by_default { ("devices.allow", "devices.deny") } else { ("devices.deny", "devices.allow") };
-    let mut lines = vec![(default, "a".to_owned())];
-    lines.extend(state.exceptions.iter().map(|(key, access)| (other, text(key, *access))));
+    Rules::of(rules).map(|rules| rules.lines())
+}
+
+/// The lines that turn a cgroup with `held`, the text of its `devices.list`, into one with `rules`: first what is to be allowed,
+/// then what is no more. Where the default changes, everything is written anew.
+///
+/// # Errors
+/// As [`lines`].
+pub(crate) fn changes(held: &str, rules: &[DeviceRule]) -> Result<Vec<Line>, Error> {
+    let wanted = Rules::of(rules)?;
+    let Some(held) = parse(held).filter(|_| !wanted.allow_by_default) else { return Ok(wanted.lines()) };
+    let missing = |from: &BTreeMap<Key, u8>, file, to: &BTreeMap<Key, u8>| -> Vec<Line> {
+        let left = to.iter().map(|(key, access)| (key, access & !from.get(key).unwrap_or(&0)));
+        left.filter(|(_, access)| *access != 0).map(|(key, access)| (file, text(key, access))).collect()
+    };
+    let mut lines = missing(&held, "devices.allow", &wanted.exceptions);
+    lines.extend(missing(&wanted.exceptions, "devices.deny", &held));
     Ok(lines)
 }
 
+/// The exceptions in the text of `devices.list`; `None`: everything is allowed, or it cannot be understood.
+fn parse(list: &str) -> Option<BTreeMap<Key, u8>> {
+    list.lines().map(exception).collect()
+}
+
+fn exception(line: &str) -> Option<(Key, u8)> {
+    let mut fields = line.split([' ', ':']);
+    let kind = fields.next().filter(|kind| ["b", "c"].contains(kind))?.chars().next()?;
+    let mut number = || fields.next().and_then(|text| if text == "*" { Some(None) } else { text.parse().ok().map(Some) });
+    let key = (kind, number()?, number()?);
+    let bit = |letter| [('r', READ), ('w', WRITE), ('m', MKNOD)].iter().find(|(known, _)| *known == letter).map(|(_, bit)| *bit);
+    let access = fields.next()?.chars().try_fold(0, |access, letter| Some(access | bit(letter)?))?;
+    Some((key, access))
+}
+
 impl Rules {
+    fn of(rules: &[DeviceRule]) -> Result<Rules, Error> {
+        let mut state = Rules { allow_by_default: false, exceptions: BTreeMap::new() };
+        rules.iter().try_for_each(|rule| state.apply(rule))?;
+        Ok(state)
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let (default, other) =
+            if self.allow_by_default { ("devices.allow", "devices.deny") } else { ("devices.deny", "devices.allow") };
+        let mut lines = vec![(default, "a".to_owned())];
+        lines.extend(self.exceptions.iter().map(|(key, access)| (other, text(key, *access))));
+        lines
+    }
+
     fn apply(&mut self, rule: &DeviceRule) -> Result<(), Error> {
         let access = access(rule);
         if rule.kind == DeviceKind::All && rule.major.is_none() && rule.minor.is_none() && access == ALL {
@@ -146,6 +184,20 @@ mod tests {
     fn a_wide_rule_takes_narrow_ones_back() {
         let rules = [rule(true, DeviceKind::Char, Some(1), Some(3), "rwm"), rule(false, DeviceKind::All, Some(1), None, "w")];
         assert_eq!(lines(&rules).unwrap(), [line("devices.deny", "a"), line("devices.allow", "c 1:3 rm")]);
+    }
+
+    #[test]
+    fn a_change_takes_nothing_away_that_stays() {
+        let rules = [
+            rule(false, DeviceKind::All, None, None, "rwm"),
+            rule(true, DeviceKind::Char, Some(1), Some(3), "rw"),
+            rule(true, DeviceKind::Block, Some(8), None, "r"),
+        ];
+        let held = "c 1:3 rm\nc 5:* rwm\nb 8:* r\n";
+        let expected = [line("devices.allow", "c 1:3 w"), line("devices.deny", "c 1:3 m"), line("devices.deny", "c 5:* rwm")];
+        assert_eq!(changes(held, &rules).unwrap(), expected);
+        let anew = [line("devices.deny", "a"), line("devices.allow", "b 8:* r"), line("devices.allow", "c 1:3 rw")];
+        assert_eq!(changes("a *:* rwm\n", &rules).unwrap(), anew);
     }
 
     #[test]

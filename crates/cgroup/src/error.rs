@@ -51,6 +51,17 @@ pub enum Error {
     },
     /// The cgroup, or one above it, is frozen: whatever enters it stands still.
     Frozen(PathBuf),
+    /// The container has no cgroup that could be frozen.
+    NoFreezer,
+    /// A new limit lies at or below what is used.
+    InUse {
+        /// What is limited, as `memory`.
+        what: &'static str,
+        /// The new limit, bytes.
+        limit: u64,
+        /// What is used, bytes.
+        used: u64,
+    },
     /// The path is not on a cgroup filesystem of the expected version.
     NoCgroupfs(PathBuf),
     /// A device rule that version 1 cannot express.
@@ -129,6 +140,10 @@ impl fmt::Display for Error {
                 write!(f, "container's cgroup is not empty: {processes} process(es) found in {}", dir.display())
             }
             Error::Frozen(dir) => write!(f, "container's cgroup unexpectedly frozen: {}", dir.display()),
+            Error::NoFreezer => f.write_str("the container has no cgroup that can be frozen"),
+            Error::InUse { what, limit, used } => {
+                write!(f, "linux.resources.memory.checkBeforeUpdate: the {what} limit of {limit} is not above the {used} in use")
+            }
             Error::NoCgroupfs(path) => write!(f, "{}: not a cgroup filesystem of the expected version", path.display()),
             Error::DeviceRule { rule, earlier } => {
                 write!(f, "linux.resources.devices: cgroup version 1 cannot take the rule {rule} out of {earlier}")

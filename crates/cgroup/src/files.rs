@@ -85,6 +85,12 @@ impl Dir {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// A file that holds one number.
+    pub(crate) fn value(&self, file: &str) -> Result<u64, Error> {
+        let text = self.read(file).map_err(|errno| self.read_error(file, errno))?;
+        text.trim().parse().map_err(|_| self.read_error(file, Errno::EINVAL))
+    }
+
     /// A whole list of processes, which the kernel gives in pieces of any length.
     pub(crate) fn read_list(&self, file: &str) -> nix::Result<String> {
         read_all(self.reader(file)?.as_fd())
@@ -136,6 +142,11 @@ pub(crate) fn read_all(fd: BorrowedFd<'_>) -> nix::Result<String> {
 /// The number after `key` in a file of `key number` lines, as `cgroup.events`.
 pub(crate) fn number(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// Refuses a limit, bytes, that is reached already.
+pub(crate) fn require_above(what: &'static str, limit: u64, used: u64) -> Result<(), Error> {
+    if limit > used { Ok(()) } else { Err(Error::InUse { what, limit, used }) }
 }
 
 /// The errno of a cgroup that has been removed, before or after its file was opened.

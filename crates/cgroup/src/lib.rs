@@ -1,6 +1,7 @@
 //! Control groups, versions 2 and 1, by direct file writes. Parent side. What to write is the plan's decision; this
 //! crate makes the directories, writes, filters devices, freezes, kills and removes.
 
+mod delegate;
 mod device_bpf;
 mod device_v1;
 mod error;
@@ -8,6 +9,7 @@ mod facts;
 mod files;
 mod kill;
 mod remove;
+mod update;
 mod v1;
 mod v2;
 mod write;
@@ -16,7 +18,7 @@ pub use error::Error;
 pub use facts::facts;
 pub use skiff_state::CgroupRecord;
 
-use skiff_plan::{CgroupLayout, CgroupPlan};
+use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupUpdate, Hierarchy, MemoryCheck};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
@@ -123,9 +125,65 @@ impl Cgroup {
     /// Freezes every process and waits until they stand still, ten seconds at most.
     ///
     /// # Errors
-    /// [`Error::Timeout`], after which the cgroup is thawed again.
+    /// [`Error::Timeout`], after which the cgroup is thawed again; [`Error::NoFreezer`].
     pub fn freeze(&self) -> Result<(), Error> {
-        either!(self, cgroup => cgroup.freeze(), Ok(()))
+        either!(self, cgroup => cgroup.freeze(), Err(Error::NoFreezer))
+    }
+
+    /// Lets every process run again and waits until they do, ten seconds at most.
+    ///
+    /// # Errors
+    /// [`Error::Frozen`] when a cgroup above this one is frozen; else as [`Cgroup::freeze`].
+    pub fn resume(&self) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.resume(), Err(Error::NoFreezer))
+    }
+
+    /// The controllers that the container's cgroup itself has, as facts for [`skiff_plan::update`].
+    ///
+    /// # Errors
+    /// When the list of version 2 cannot be read.
+    pub fn facts(&self) -> Result<CgroupFacts, Error> {
+        Ok(match &self.0 {
+            Kind::Disabled => CgroupFacts::None,
+            Kind::V1(cgroup) => CgroupFacts::V1(
+                cgroup
+                    .record()
+                    .into_iter()
+                    .map(|(controllers, mount)| Hierarchy { mount, controllers, own: PathBuf::new() })
+                    .collect(),
+            ),
+            Kind::V2(cgroup) => {
+                CgroupFacts::V2 { mount: cgroup.path().to_owned(), controllers: cgroup.controllers()?, own: PathBuf::new() }
+            }
+        })
+    }
+
+    /// Refuses limits at or below what is used: lowering them would end a process.
+    ///
+    /// # Errors
+    /// [`Error::InUse`], or the usage cannot be read.
+    pub fn check_memory(&self, check: &MemoryCheck) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.check_memory(check), Ok(()))
+    }
+
+    /// Writes new limits and exchanges the device filter. On an error everything is as it was.
+    ///
+    /// # Errors
+    /// A value that the kernel refuses, a filter that cannot be attached.
+    pub fn update(&self, update: &CgroupUpdate) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.update(&update.writes, update.devices.as_deref()), Ok(()))
+    }
+
+    /// Makes a host user the owner of the cgroup, so that the container's processes can manage cgroups below it
+    /// (runtime-spec, config-linux.md, "Cgroup ownership"); on version 2 only.
+    ///
+    /// # Errors
+    /// As chown(2).
+    pub fn give_to(&self, uid: u32) -> Result<(), Error> {
+        match &self.0 {
+            Kind::V2(cgroup) => cgroup.give_to(uid),
+            _ => Ok(()),
+        }
     }
 
     /// Lets every process run again.

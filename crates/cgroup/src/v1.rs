@@ -1,12 +1,12 @@
 //! One directory in each version 1 hierarchy (`Documentation/admin-guide/cgroup-v1`), and in the cgroup2 tree of a
 //! hybrid host, which has no controllers of ours.
 
-use crate::files::{Dir, Made, gone, number};
+use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
-use crate::{Error, device_v1, remove, write};
+use crate::{Error, device_v1, remove, update, write};
 use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
-use skiff_plan::{CgroupWrite, DeviceRule, V1Dir};
+use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck, V1Dir};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -98,7 +98,7 @@ impl V1 {
     /// A process that is being made while the cgroup freezes may escape the request, so it is repeated until the
     /// kernel says that all stand still. Version 1 tells nobody when they do: reading the state works it out.
     pub(crate) fn freeze(&self) -> Result<(), Error> {
-        let Some(dir) = self.dir("freezer") else { return Ok(()) };
+        let Some(dir) = self.dir("freezer") else { return Err(Error::NoFreezer) };
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             dir.put("freezer.state", "FROZEN")?;
@@ -121,6 +121,28 @@ impl V1 {
         }
     }
 
+    pub(crate) fn resume(&self) -> Result<(), Error> {
+        self.thaw()?;
+        match self.dir("freezer") {
+            None => Err(Error::NoFreezer),
+            Some(dir) if self.frozen()? => Err(Error::Frozen(dir.path().parent().unwrap_or(dir.path()).to_owned())),
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_memory(&self, check: &MemoryCheck) -> Result<(), Error> {
+        let Some(dir) = self.dir("memory") else { return Ok(()) };
+        require_above("memory", check.limit, dir.value("memory.usage_in_bytes")?)?;
+        // A kernel without swap accounting has no such file, and nothing to count.
+        let total = dir.value("memory.memsw.usage_in_bytes").ok().zip(check.total);
+        total.map_or(Ok(()), |(used, total)| require_above("memory and swap", total, used))
+    }
+
+    pub(crate) fn update(&self, writes: &[CgroupWrite], devices: Option<&[DeviceRule]>) -> Result<(), Error> {
+        let undo = update::all(writes, |controller| self.dir(controller))?;
+        devices.map_or(Ok(()), |rules| self.change_devices(rules).inspect_err(|_| undo.now()))
+    }
+
     pub(crate) fn pids(&self) -> Result<Vec<u32>, Error> {
         self.main().map_or(Ok(Vec::new()), kill::pids)
     }
@@ -136,7 +158,7 @@ impl V1 {
         match self.freeze() {
             Err(error) if error.errno().is_some_and(gone) => return Ok(Vec::new()),
             // A process in an uninterruptible sleep cannot be frozen; the signal must reach the others nevertheless.
-            Ok(()) | Err(Error::Timeout { .. }) => {}
+            Ok(()) | Err(Error::Timeout { .. } | Error::NoFreezer) => {}
             Err(error) => return Err(error),
         }
         let sent = kill::signal_each(dir, signal);
@@ -198,11 +220,23 @@ impl V1 {
     }
 
     fn restrict_devices(&self, rules: &[DeviceRule]) -> Result<(), Error> {
-        let lines = device_v1::lines(rules)?;
-        let Some(dir) = self.dir("devices") else {
-            // Nothing else could enforce them.
-            return Err(Error::NoCgroupfs(Path::new("/sys/fs/cgroup/devices").to_owned()));
-        };
+        self.write_devices(device_v1::lines(rules)?)
+    }
+
+    /// What a running container may use on both sides of the change, it may use all the time.
+    fn change_devices(&self, rules: &[DeviceRule]) -> Result<(), Error> {
+        let dir = self.devices()?;
+        let held = dir.read("devices.list").map_err(|errno| dir.read_error("devices.list", errno))?;
+        self.write_devices(device_v1::changes(&held, rules)?)
+    }
+
+    fn devices(&self) -> Result<&Dir, Error> {
+        // Nothing else could enforce them.
+        self.dir("devices").ok_or_else(|| Error::NoCgroupfs(Path::new("/sys/fs/cgroup/devices").to_owned()))
+    }
+
+    fn write_devices(&self, lines: Vec<device_v1::Line>) -> Result<(), Error> {
+        let dir = self.devices()?;
         for (file, line) in lines {
             dir.write(file, &line).map_err(|errno| dir.write_error(file, "linux.resources.devices", &line, errno))?;
         }

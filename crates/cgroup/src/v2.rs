@@ -1,11 +1,11 @@
 //! One directory in the unified hierarchy (`Documentation/admin-guide/cgroup-v2.rst`).
 
-use crate::files::{Dir, Made, gone, number};
+use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
-use crate::{Error, device_bpf, remove, write};
+use crate::{Error, delegate, device_bpf, remove, update, write};
 use nix::errno::Errno;
 use nix::sys::statfs::CGROUP2_SUPER_MAGIC;
-use skiff_plan::{CgroupWrite, DeviceRule};
+use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck};
 use skiff_sys::bpf;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -61,8 +61,7 @@ impl V2 {
     }
 
     pub(crate) fn place(&self, pid: u32) -> Result<(), Error> {
-        let dir = self.dir.as_ref().ok_or_else(|| Error::path("open", &self.path, Errno::ENOENT))?;
-        dir.put("cgroup.procs", &pid.to_string())
+        self.there()?.put("cgroup.procs", &pid.to_string())
     }
 
     /// Asked to freeze, or standing still because a cgroup above it is frozen.
@@ -88,6 +87,50 @@ impl V2 {
             Err(errno) if gone(errno) => Ok(()),
             other => other.map_err(|errno| dir.write_error("cgroup.freeze", "", "0", errno)),
         }
+    }
+
+    /// The kernel lets go of a frozen process a moment after it was told to.
+    pub(crate) fn resume(&self) -> Result<(), Error> {
+        self.thaw()?;
+        let Some(dir) = &self.dir else { return Ok(()) };
+        if let Some(above) = frozen_above(&self.path) {
+            return Err(Error::Frozen(above));
+        }
+        if kill::wait_event(dir, "frozen", 0, Instant::now() + PATIENCE)? {
+            return Ok(());
+        }
+        Err(Error::Timeout { act: "thaw", dir: self.path.clone() })
+    }
+
+    pub(crate) fn controllers(&self) -> Result<Vec<String>, Error> {
+        let dir = self.there()?;
+        let file = "cgroup.controllers";
+        let names = dir.read(file).map_err(|errno| dir.read_error(file, errno))?;
+        Ok(names.split_whitespace().map(str::to_owned).collect())
+    }
+
+    pub(crate) fn check_memory(&self, check: &MemoryCheck) -> Result<(), Error> {
+        let dir = self.there()?;
+        let memory = dir.value("memory.current")?;
+        require_above("memory", check.limit, memory)?;
+        // A kernel without swap accounting has no such file, and nothing to count.
+        let swap = dir.value("memory.swap.current").unwrap_or(0);
+        check.total.map_or(Ok(()), |total| require_above("memory and swap", total, memory.saturating_add(swap)))
+    }
+
+    pub(crate) fn update(&self, writes: &[CgroupWrite], devices: Option<&[DeviceRule]>) -> Result<(), Error> {
+        let dir = self.there()?;
+        let undo = update::all(writes, |_| Some(dir))?;
+        let Some(rules) = devices else { return Ok(()) };
+        filter_devices(dir, rules, false).inspect_err(|_| undo.now())
+    }
+
+    pub(crate) fn give_to(&self, uid: u32) -> Result<(), Error> {
+        delegate::give(self.there()?, uid)
+    }
+
+    fn there(&self) -> Result<&Dir, Error> {
+        self.dir.as_ref().ok_or_else(|| Error::path("open", &self.path, Errno::ENOENT))
     }
 
     pub(crate) fn pids(&self) -> Result<Vec<u32>, Error> {
@@ -194,6 +237,10 @@ fn filter_devices(dir: &Dir, rules: &[DeviceRule], fresh: bool) -> Result<(), Er
         errno: error.errno,
         log: error.log,
     })?;
+    if let [old] = old.as_slice() {
+        // In one step: no access is decided by two filters, or by none.
+        return bpf::prog_attach(dir.as_fd(), program.as_fd(), Some(old.as_fd())).map_err(failed);
+    }
     bpf::prog_attach(dir.as_fd(), program.as_fd(), None).map_err(failed)?;
     old.iter().try_for_each(|program| bpf::prog_detach(dir.as_fd(), program.as_fd())).map_err(failed)
 }
@@ -207,6 +254,12 @@ fn kill_at_once(dir: &Dir) -> Result<bool, Error> {
         Err(Errno::ENOENT | Errno::EOPNOTSUPP) => Ok(false),
         Err(errno) => Err(dir.write_error("cgroup.kill", "", "1", errno)),
     }
+}
+
+/// The closest cgroup above that was told to freeze.
+fn frozen_above(path: &Path) -> Option<PathBuf> {
+    let told = |dir: &&Path| std::fs::read_to_string(dir.join("cgroup.freeze")).is_ok_and(|text| text.trim() == "1");
+    path.ancestors().skip(1).find(told).map(Path::to_owned)
 }
 
 fn self_frozen(dir: &Dir) -> Result<bool, Error> {

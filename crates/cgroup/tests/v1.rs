@@ -165,6 +165,43 @@ fn a_refused_value_leaves_nothing() {
 }
 
 #[test]
+fn an_update_is_whole_or_nothing() {
+    let Some(place) = Place::v1("update") else { return };
+    let cgroup = place.create("c", vec![write("pids", "pids.max", "9")]);
+    let (pids, shares) = (place.dir("pids").join("c"), place.dir("cpu").join("c"));
+    let values = |shares: &str| vec![write("pids", "pids.max", "5"), write("cpu", "cpu.shares", shares)];
+    let text = cgroup.update(&update(values("many"), None)).unwrap_err().to_string();
+    assert!(text.contains("linux.resources.test = many: invalid argument"), "{text}");
+    assert_eq!((read(&pids, "pids.max").as_str(), read(&shares, "cpu.shares").as_str()), ("9", "1024"));
+    cgroup.update(&update(values("512"), None)).unwrap();
+    assert_eq!((read(&pids, "pids.max").as_str(), read(&shares, "cpu.shares").as_str()), ("5", "512"));
+}
+
+#[test]
+fn an_update_changes_the_device_rules() {
+    let Some(place) = Place::v1("newdevices") else { return };
+    let plan = CgroupPlan { devices: Some(null_and_zero()), ..place.plan("c", vec![]) };
+    let cgroup = Cgroup::create(&plan).unwrap();
+    let rules = vec![device(true, DeviceKind::Char, Some(1), Some(3)), device(true, DeviceKind::Char, Some(5), None)];
+    cgroup.update(&update(vec![], Some(rules))).unwrap();
+    assert_eq!(read(&place.dir("devices").join("c"), "devices.list"), "c 1:3 rwm\nc 5:* rwm");
+}
+
+#[test]
+fn memory_in_use_is_no_limit() {
+    let Some(place) = Place::v1("inuse") else { return };
+    let cgroup = place.create("c", vec![]);
+    let mut shell = Shell::waiting();
+    cgroup.place(shell.pid()).unwrap();
+    let check = |limit| skiff_plan::MemoryCheck { limit, total: None };
+    cgroup.check_memory(&check(1 << 40)).unwrap();
+    std::fs::write(place.dir("memory").join("c/memory.limit_in_bytes"), "1G").unwrap();
+    assert!(matches!(cgroup.check_memory(&check(0)), Err(Error::InUse { what: "memory", limit: 0, .. })));
+    cgroup.kill().unwrap();
+    assert_eq!(shell.signal(), Some(libc::SIGKILL));
+}
+
+#[test]
 fn pids_limit_holds() {
     let Some(place) = Place::v1("pids") else { return };
     let cgroup = place.create("pod/c", vec![write("pids", "pids.max", "3")]);

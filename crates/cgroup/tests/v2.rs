@@ -241,6 +241,63 @@ fn another_filesystem_is_refused() {
 }
 
 #[test]
+fn an_update_is_whole_or_nothing() {
+    let Some(place) = Place::v2("update") else { return };
+    let cgroup = place.create("c", vec![]);
+    let dir = place.dir("").join("c");
+    // Core files: they are there on every host.
+    let values = |depth: &str| vec![write("cgroup", "cgroup.max.descendants", "7"), write("cgroup", "cgroup.max.depth", depth)];
+    let text = cgroup.update(&update(values("many"), None)).unwrap_err().to_string();
+    assert!(text.contains("linux.resources.test = many: invalid argument"), "{text}");
+    assert_eq!((read(&dir, "cgroup.max.descendants").as_str(), read(&dir, "cgroup.max.depth").as_str()), ("max", "max"));
+    cgroup.update(&update(values("3"), None)).unwrap();
+    assert_eq!((read(&dir, "cgroup.max.descendants").as_str(), read(&dir, "cgroup.max.depth").as_str()), ("7", "3"));
+}
+
+#[test]
+fn an_update_exchanges_the_device_filter() {
+    let Some(place) = Place::v2("newdevices") else { return };
+    let plan = CgroupPlan { devices: Some(vec![device(true, DeviceKind::All, None, None)]), ..place.plan("c", vec![]) };
+    let cgroup = Cgroup::create(&plan).unwrap();
+    cgroup.update(&update(vec![], Some(null_and_zero()))).unwrap();
+    let mut shell = Shell::start(DEVICE_SCRIPT);
+    cgroup.place(shell.pid()).unwrap();
+    assert_eq!(shell.finish(), 0);
+    let dir = std::fs::File::open(place.dir("").join("c")).unwrap();
+    assert_eq!(skiff_sys::bpf::prog_attached(std::os::fd::AsFd::as_fd(&dir)).unwrap().len(), 1);
+}
+
+#[test]
+fn resume_says_what_keeps_it_frozen() {
+    let Some(place) = Place::v2("resume") else { return };
+    let cgroup = place.create("pod/c", vec![]);
+    let mut shell = Shell::waiting();
+    cgroup.place(shell.pid()).unwrap();
+    cgroup.freeze().unwrap();
+    let pod = place.dir("").join("pod");
+    std::fs::write(pod.join("cgroup.freeze"), "1").unwrap();
+    assert_eq!(cgroup.resume(), Err(Error::Frozen(pod.clone())));
+    std::fs::write(pod.join("cgroup.freeze"), "0").unwrap();
+    cgroup.resume().unwrap();
+    assert!(!cgroup.frozen().unwrap());
+    cgroup.kill().unwrap();
+    assert_eq!(shell.signal(), Some(libc::SIGKILL));
+}
+
+#[test]
+fn a_user_can_get_it() {
+    use std::os::unix::fs::MetadataExt;
+    let Some(place) = Place::v2("owner") else { return };
+    let cgroup = place.create("c", vec![]);
+    cgroup.give_to(4711).unwrap();
+    let dir = place.dir("").join("c");
+    let owner = |file: &str| std::fs::metadata(dir.join(file)).unwrap().uid();
+    assert_eq!([".", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"].map(owner), [4711; 4]);
+    // Limits are the runtime's.
+    assert_eq!(["cgroup.max.depth", "cgroup.freeze", "cgroup.kill"].map(owner), [0; 3]);
+}
+
+#[test]
 fn pids_limit_holds() {
     let Some(place) = Place::v2_with("pids", &["pids"]) else { return };
     let cgroup = place.create("pod/c", vec![write("pids", "pids.max", "3")]);

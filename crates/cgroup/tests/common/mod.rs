@@ -4,7 +4,7 @@
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::geteuid;
 use skiff_cgroup::{Cgroup, facts};
-use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupWrite, DeviceKind, DeviceRule, V1Dir};
+use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupUpdate, CgroupWrite, DeviceKind, DeviceRule, V1Dir};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -206,3 +206,8 @@ pub fn null_and_zero() -> Vec<DeviceRule> {
 
 /// Exits with 0 if /dev/full cannot be opened while /dev/zero can.
 pub const DEVICE_SCRIPT: &str = "(: < /dev/zero) || exit 1; (: < /dev/full) && exit 2; exit 0";
+
+/// An update that writes `writes` and, if there are any, exchanges the device rules.
+pub fn update(writes: Vec<CgroupWrite>, devices: Option<Vec<DeviceRule>>) -> CgroupUpdate {
+    CgroupUpdate { writes, devices, properties: Vec::new(), memory_check: None, base: String::new() }
+}
