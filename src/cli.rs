@@ -109,6 +109,10 @@ pub(crate) enum Command {
     List(commands::list::Args),
     /// Show the processes of a container
     Ps(commands::ps::Args),
+    /// Freeze all processes of a container
+    Pause(commands::Id),
+    /// Let a paused container go on
+    Resume(commands::Id),
     /// Run a further process in a running container
     Exec(commands::exec::Args),
     /// Write an example config.json

@@ -89,6 +89,8 @@ fn dispatch(cli: Cli, log: &Log, inherited_fds: u32) -> anyhow::Result<u8> {
         Command::Delete(args) => commands::delete::run(&args, &context),
         Command::Run(args) => return commands::run::run(&args, &context),
         Command::List(args) => commands::list::run(&args, &context),
+        Command::Pause(args) => commands::pause::pause(&args, &context),
+        Command::Resume(args) => commands::pause::resume(&args, &context),
         Command::Ps(args) => commands::ps::run(&args, &context),
         Command::Spec(args) => commands::spec::run(&args),
         Command::Features => commands::features::run(),

@@ -6,6 +6,7 @@ pub(crate) mod exec;
 pub(crate) mod features;
 pub(crate) mod kill;
 pub(crate) mod list;
+pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod run;
 pub(crate) mod spec;

@@ -19,6 +19,7 @@ mod list;
 mod log;
 mod mounts;
 mod namespaces;
+mod pause;
 mod process;
 mod ps;
 mod rootfs;

@@ -7,7 +7,6 @@ use crate::status::status;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use skiff_cgroup::Cgroup;
 use skiff_plan::HookKind;
 use skiff_state::{Record, StateDir, Status};
 use std::os::fd::{AsFd, OwnedFd};
@@ -61,19 +60,14 @@ fn run_poststart(record: &Record) -> Result<(), Error> {
 
 /// Only a created container can be started.
 fn check(dir: &StateDir) -> Result<(), Error> {
-    let (record, status) = status(dir)?;
     let refuse = |why: &str| Err(Error::Status(format!("cannot start {why}")));
-    match status {
-        Status::Created => {}
-        Status::Creating => return refuse("a container that is being created"),
-        Status::Running => return refuse("an already running container"),
-        Status::Paused => return refuse("a paused container"),
-        Status::Stopped => return refuse("a container that has stopped"),
+    match status(dir)?.1 {
+        Status::Created => Ok(()),
+        Status::Creating => refuse("a container that is being created"),
+        Status::Running => refuse("an already running container"),
+        Status::Paused => refuse("a paused container"),
+        Status::Stopped => refuse("a container that has stopped"),
     }
-    if Cgroup::open(&record.cgroup).frozen()? {
-        return refuse("a container whose cgroup is frozen");
-    }
-    Ok(())
 }
 
 /// Under the lock: nobody else starts or deletes it meanwhile. The byte goes in before the FIFO goes away, so that a

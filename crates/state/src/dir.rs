@@ -185,8 +185,8 @@ impl StateDir {
         match record.init {
             None => Status::Creating,
             Some(init) if !process::alive(init) => Status::Stopped,
-            Some(_) if self.has_fifo() => Status::Created,
             Some(_) if frozen => Status::Paused,
+            Some(_) if self.has_fifo() => Status::Created,
             Some(_) => Status::Running,
         }
     }
