@@ -87,6 +87,15 @@ pub enum Error {
         /// The directory.
         dir: PathBuf,
     },
+    /// systemd did not do what it was asked for.
+    Unit {
+        /// What was tried, as in `start`.
+        act: &'static str,
+        /// Name of the unit.
+        unit: String,
+        /// Why not.
+        why: String,
+    },
     /// More than one thing went wrong.
     Several(Vec<Error>),
 }
@@ -155,6 +164,7 @@ impl fmt::Display for Error {
                 write!(f, "load the device filter of {}: {}: {log}", dir.display(), errno_text(*errno))
             }
             Error::Timeout { act, dir } => write!(f, "{act} {}: timed out", dir.display()),
+            Error::Unit { act, unit, why } => write!(f, "{act} unit {unit}: {why}"),
             Error::Several(errors) => {
                 for (index, error) in errors.iter().enumerate() {
                     write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;

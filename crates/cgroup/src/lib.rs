@@ -1,5 +1,5 @@
-//! Control groups, versions 2 and 1, by direct file writes. Parent side. What to write is the plan's decision; this
-//! crate makes the directories, writes, filters devices, freezes, kills and removes.
+//! Control groups, versions 2 and 1, by direct file writes or as a unit of systemd. Parent side. What to write is the plan's
+//! decision; this crate makes the directories, writes, filters devices, freezes, kills and removes.
 
 mod delegate;
 mod device_bpf;
@@ -9,6 +9,7 @@ mod facts;
 mod files;
 mod kill;
 mod remove;
+pub mod systemd;
 mod update;
 mod v1;
 mod v2;
@@ -16,7 +17,7 @@ mod write;
 
 pub use error::Error;
 pub use facts::facts;
-pub use skiff_state::CgroupRecord;
+pub use skiff_state::{CgroupRecord, UnitRecord};
 
 use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupUpdate, Hierarchy, MemoryCheck};
 use std::os::fd::BorrowedFd;
@@ -26,19 +27,21 @@ use std::path::PathBuf;
 /// interrupted create can remove it.
 #[must_use]
 pub fn planned(plan: &CgroupPlan) -> CgroupRecord {
-    match &plan.layout {
-        CgroupLayout::Disabled => CgroupRecord::default(),
-        CgroupLayout::V2 { mount, path, .. } => CgroupRecord { version: 2, dirs: vec![(String::new(), mount.join(path))] },
-        CgroupLayout::V1(dirs) => CgroupRecord {
-            version: 1,
-            dirs: dirs.iter().map(|dir| (dir.controllers.clone(), dir.mount.join(&dir.path))).collect(),
-        },
-    }
+    let (version, dirs) = match &plan.layout {
+        CgroupLayout::Disabled => (0, Vec::new()),
+        CgroupLayout::V2 { mount, path, .. } => (2, vec![(String::new(), mount.join(path))]),
+        CgroupLayout::V1(dirs) => (1, dirs.iter().map(|dir| (dir.controllers.clone(), dir.mount.join(&dir.path))).collect()),
+    };
+    CgroupRecord { version, dirs, unit: plan.unit.as_ref().map(systemd::record) }
 }
 
 /// The cgroup of a container.
 #[derive(Debug)]
-pub struct Cgroup(Kind);
+pub struct Cgroup {
+    kind: Kind,
+    /// The unit of systemd that it belongs to; `None` with the cgroupfs driver.
+    unit: Option<UnitRecord>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -51,7 +54,7 @@ enum Kind {
 /// Calls the method of the version, or yields the value where there is no cgroup.
 macro_rules! either {
     ($self:ident, $cgroup:ident => $call:expr, $disabled:expr) => {
-        match &$self.0 {
+        match &$self.kind {
             Kind::Disabled => $disabled,
             Kind::V1($cgroup) => $call,
             Kind::V2($cgroup) => $call,
@@ -67,40 +70,58 @@ impl Cgroup {
     /// refuses, a device rule that version 1 cannot express.
     pub fn create(plan: &CgroupPlan) -> Result<Cgroup, Error> {
         let devices = plan.devices.as_deref();
-        Ok(Cgroup(match &plan.layout {
+        let kind = match &plan.layout {
             CgroupLayout::Disabled => Kind::Disabled,
             CgroupLayout::V1(dirs) => Kind::V1(v1::V1::create(dirs, &plan.writes, devices)?),
             CgroupLayout::V2 { mount, path, controllers } => {
                 Kind::V2(v2::V2::create(mount, path, controllers, &plan.writes, devices)?)
             }
-        }))
+        };
+        Ok(Cgroup { kind, unit: None })
+    }
+
+    /// As [`Cgroup::create`], by systemd: asks it for the unit of the plan, with process `pid` in it, waits until the unit
+    /// is there, 30 seconds at most, writes the limits and filters the devices. `pid` is a child of the caller that waits;
+    /// it needs no [`Cgroup::place`] any more. Nothing is connected before or after this call.
+    ///
+    /// Where nothing can load a device filter (without privileges), the caller leaves `devices` out.
+    ///
+    /// # Errors
+    /// No systemd, a unit of that name that is active, a property or a job that systemd refuses, and as
+    /// [`Cgroup::create`]. Then the unit is stopped again, and with it `pid` killed if it is there already.
+    pub fn create_unit(plan: &CgroupPlan, pid: u32) -> Result<Cgroup, Error> {
+        match &plan.unit {
+            Some(unit) => systemd::create(plan, unit, pid),
+            None => Self::create(plan).and_then(|cgroup| cgroup.place(pid).map(|()| cgroup)),
+        }
     }
 
     /// The cgroup that `record` speaks of. Directories that are gone are fine: there is nothing in them.
     #[must_use]
     pub fn open(record: &CgroupRecord) -> Cgroup {
-        Cgroup(match (record.version, record.dirs.first()) {
+        let kind = match (record.version, record.dirs.first()) {
             (2, Some((_, path))) => Kind::V2(v2::V2::open(path)),
             (1, _) => Kind::V1(v1::V1::open(&record.dirs)),
             _ => Kind::Disabled,
-        })
+        };
+        Cgroup { kind, unit: record.unit.clone() }
     }
 
     /// What [`Cgroup::open`] needs.
     #[must_use]
     pub fn record(&self) -> CgroupRecord {
-        let (version, dirs): (u8, Vec<(String, PathBuf)>) = match &self.0 {
+        let (version, dirs): (u8, Vec<(String, PathBuf)>) = match &self.kind {
             Kind::Disabled => (0, Vec::new()),
             Kind::V1(cgroup) => (1, cgroup.record()),
             Kind::V2(cgroup) => (2, vec![(String::new(), cgroup.path().to_owned())]),
         };
-        CgroupRecord { version, dirs }
+        CgroupRecord { version, dirs, unit: self.unit.clone() }
     }
 
     /// The directory for `CLONE_INTO_CGROUP`; `None` but on version 2.
     #[must_use]
     pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
-        match &self.0 {
+        match &self.kind {
             Kind::V2(cgroup) => cgroup.fd(),
             _ => None,
         }
@@ -143,7 +164,7 @@ impl Cgroup {
     /// # Errors
     /// When the list of version 2 cannot be read.
     pub fn facts(&self) -> Result<CgroupFacts, Error> {
-        Ok(match &self.0 {
+        Ok(match &self.kind {
             Kind::Disabled => CgroupFacts::None,
             Kind::V1(cgroup) => CgroupFacts::V1(
                 cgroup
@@ -180,7 +201,7 @@ impl Cgroup {
     /// # Errors
     /// As chown(2).
     pub fn give_to(&self, uid: u32) -> Result<(), Error> {
-        match &self.0 {
+        match &self.kind {
             Kind::V2(cgroup) => cgroup.give_to(uid),
             _ => Ok(()),
         }
@@ -225,11 +246,14 @@ impl Cgroup {
         either!(self, cgroup => cgroup.oom_kills(), None)
     }
 
-    /// Removes the container's own directories, with those below them; what lies above stays. A missing one is fine.
+    /// Removes the container's own directories, with those below them, after stopping the unit that they belong to; what
+    /// lies above stays. A missing unit or directory is fine.
     ///
     /// # Errors
-    /// Every directory that would not go, `EBUSY` after about a second of retries.
+    /// A unit that could not be stopped, and every directory that would not go, `EBUSY` after about a second of retries.
     pub fn remove(&self) -> Result<(), Error> {
-        either!(self, cgroup => cgroup.remove(), Ok(()))
+        let stopped = self.unit.as_ref().map_or(Ok(()), systemd::stop);
+        let removed = either!(self, cgroup => cgroup.remove(), Ok(()));
+        Error::all([stopped.err(), removed.err()].into_iter().flatten().collect())
     }
 }

@@ -16,6 +16,6 @@ pub use error::{Error, NOT_EXIST, NOT_RUNNING};
 pub use hook::{HookRecord, HookRecords};
 pub use id::check_id;
 pub use process::start_time;
-pub use record::{CgroupRecord, Init, RECORD_VERSION, Record};
+pub use record::{CgroupRecord, Init, RECORD_VERSION, Record, UnitRecord};
 pub use store::Store;
 pub use time::{now_rfc3339, now_rfc3339_nano, rfc3339, rfc3339_nano};

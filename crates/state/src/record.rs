@@ -61,6 +61,19 @@ pub struct CgroupRecord {
     /// Controllers of the hierarchy (`memory`, `cpu,cpuacct`, `name=systemd`; empty for a cgroup2 tree) and the
     /// container's absolute directory in it.
     pub dirs: Vec<(String, PathBuf)>,
+    /// The unit that systemd has made the directories for; absent with the cgroupfs driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitRecord>,
+}
+
+/// A transient unit of systemd, enough for later commands to stop and change it without `--systemd-cgroup`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnitRecord {
+    /// With its suffix, as `skiff-x.scope`.
+    pub name: String,
+    /// The user's manager knows it instead of the system's.
+    pub user: bool,
 }
 
 #[cfg(test)]
@@ -78,14 +91,18 @@ mod tests {
 
     #[test]
     fn survives_the_file() {
-        let record = Record {
-            version: RECORD_VERSION,
-            id: "x".into(),
-            cgroup: CgroupRecord { version: 1, dirs: vec![("cpu,cpuacct".into(), "/sys/fs/cgroup/cpu/x".into())] },
-            init: Some(Init { pid: 7, start_time: u64::MAX }),
-            ..Record::default()
-        };
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        for unit in [None, Some(UnitRecord { name: "skiff-x.scope".into(), user: true })] {
+            let dirs = vec![("cpu,cpuacct".into(), "/sys/fs/cgroup/cpu/x".into())];
+            let record = Record {
+                version: RECORD_VERSION,
+                id: "x".into(),
+                cgroup: CgroupRecord { version: 1, dirs, unit },
+                init: Some(Init { pid: 7, start_time: u64::MAX }),
+                ..Record::default()
+            };
+            let text = serde_json::to_string(&record).unwrap();
+            assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+            assert_eq!(text.contains("\"unit\""), record.cgroup.unit.is_some(), "{text}");
+        }
     }
 }

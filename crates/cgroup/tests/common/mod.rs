@@ -122,7 +122,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let dirs: Vec<(String, PathBuf)> =
             self.hierarchies.iter().map(|(mount, names)| (names.clone(), mount.join(&self.name))).collect();
-        let left = Cgroup::open(&skiff_cgroup::CgroupRecord { version: if self.v2 { 2 } else { 1 }, dirs });
+        let left = Cgroup::open(&skiff_cgroup::CgroupRecord { version: if self.v2 { 2 } else { 1 }, dirs, unit: None });
         let _ = left.kill();
         if let Err(error) = left.remove() {
             eprintln!("left behind: {error}");
