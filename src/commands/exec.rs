@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<u8> {
         Some(file) => read(file)?,
         None => args.flags.over(&base.process, &args.command)?,
     };
-    let facts = skiff_launch::host_facts(Needs { controllers: false, seccomp: base.seccomp.is_some() })?;
+    let facts = skiff_launch::host_facts(Needs { seccomp: base.seccomp.is_some(), ..Needs::default() })?;
     let user_namespace = record.namespaces & libc::CLONE_NEWUSER as u64 != 0;
     let (mut process, warnings) = base.resolve(&process, user_namespace, &facts)?;
     let pid_file = args.pid_file.as_ref().map(std::path::absolute).transpose().context("--pid-file is empty")?;

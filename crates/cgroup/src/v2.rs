@@ -202,11 +202,11 @@ fn enable(dir: &Dir, controllers: &[String], refused: &mut Refused) -> Result<()
 fn check_controllers(dir: &Dir, writes: &[CgroupWrite], refused: Refused) -> Result<(), Error> {
     let file = "cgroup.controllers";
     let present = dir.read(file).map_err(|errno| dir.read_error(file, errno))?;
-    let mut needed = writes.iter().filter(|write| !write.optional);
+    let mut needed = writes.iter().filter(|write| !write.optional && write.controller != "cgroup");
     match needed.find(|write| !present.split_whitespace().any(|name| name == write.controller)) {
         None => Ok(()),
         Some(write) => Err(Error::Controller {
-            controller: write.controller.to_owned(),
+            controller: write.controller.to_string(),
             dir: dir.path().to_owned(),
             field: write.field,
             refused,

@@ -13,7 +13,7 @@ use skiff_plan::CgroupWrite;
 pub(crate) fn all<'d>(writes: &[CgroupWrite], dir_of: impl Fn(&str) -> Option<&'d Dir>) -> Result<(), Error> {
     let mut again = Vec::new();
     for write in writes {
-        let Some(dir) = dir_of(write.controller) else { continue };
+        let Some(dir) = dir_of(&write.controller) else { continue };
         match one(dir, write) {
             Err(error) if error.errno() == Some(Errno::EINVAL) => again.push((dir, write)),
             other => other?,
@@ -23,8 +23,14 @@ pub(crate) fn all<'d>(writes: &[CgroupWrite], dir_of: impl Fn(&str) -> Option<&'
 }
 
 fn one(dir: &Dir, write: &CgroupWrite) -> Result<(), Error> {
-    match dir.write(&write.file, &write.value) {
+    let mut place = (&write.file, &write.value);
+    let mut result = dir.write(place.0, place.1);
+    if let (Err(Errno::ENOENT), Some((file, value))) = (result, &write.fallback) {
+        place = (file, value);
+        result = dir.write(file, value);
+    }
+    match result {
         Err(Errno::ENOENT) if write.optional => Ok(()),
-        result => result.map_err(|errno| dir.write_error(&write.file, write.field, &write.value, errno)),
+        result => result.map_err(|errno| dir.write_error(place.0, write.field, place.1, errno)),
     }
 }

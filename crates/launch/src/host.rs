@@ -12,9 +12,11 @@ pub fn host_facts(needs: Needs) -> Result<HostFacts, Error> {
     let status = skiff_sys::read_whole(None, "/proc/self/status").act(|| "read /proc/self/status".into())?;
     let status = String::from_utf8_lossy(&status);
     let (uids, gids) = (numbers(&status, "Uid"), numbers(&status, "Gid"));
+    // Real, effective, saved, filesystem.
+    let euid = uids.get(1).copied().unwrap_or_else(|| nix::unistd::geteuid().as_raw());
     Ok(HostFacts {
-        // Real, effective, saved, filesystem.
-        euid: uids.get(1).copied().unwrap_or_else(|| nix::unistd::geteuid().as_raw()),
+        euid,
+        outer_uid: if needs.outer_uid { outer_uid(euid)? } else { euid },
         ids: single(&uids).zip(single(&gids)),
         groups: numbers(&status, "Groups"),
         bounding: mask(&status, "CapBnd"),
@@ -23,6 +25,23 @@ pub fn host_facts(needs: Needs) -> Result<HostFacts, Error> {
         seccomp_flags: if needs.seccomp { skiff_sys::seccomp::flags() } else { 0 },
         cgroup: skiff_cgroup::facts(needs.controllers)?,
     })
+}
+
+/// Who `uid` is outside our user namespace.
+fn outer_uid(uid: u32) -> Result<u32, Error> {
+    let map = skiff_sys::read_whole(None, "/proc/self/uid_map").act(|| "read /proc/self/uid_map".into())?;
+    Ok(mapped(&String::from_utf8_lossy(&map), uid))
+}
+
+/// `uid` by lines of `inside outside length`, user_namespaces(7); itself where no line speaks of it.
+fn mapped(map: &str, uid: u32) -> u32 {
+    let line = |line: &str| {
+        let mut fields = line.split_whitespace().map_while(|field| field.parse::<u32>().ok());
+        let (inside, outside, length) = (fields.next()?, fields.next()?, fields.next()?);
+        let offset = uid.checked_sub(inside).filter(|offset| *offset < length)?;
+        outside.checked_add(offset)
+    };
+    map.lines().find_map(line).unwrap_or(uid)
 }
 
 fn value<'a>(status: &'a str, key: &str) -> &'a str {
@@ -46,6 +65,15 @@ fn mask(status: &str, key: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_are_found_outside() {
+        let rootless = "         0       1000          1\n         1     100000      65536\n";
+        assert_eq!([0, 1, 65536, 65537].map(|uid| mapped(rootless, uid)), [1000, 100_000, 165_535, 65537]);
+        assert_eq!(mapped("0 0 4294967295\n", 1000), 1000);
+        assert_eq!(mapped("", 5), 5);
+        assert_eq!(mapped("nonsense\n5 4294967295 9", 6), 6);
+    }
 
     #[test]
     fn values_are_read_by_name() {

@@ -45,7 +45,7 @@ impl Bundle {
     /// What must be known of the host to resolve it.
     pub fn needs(&self) -> Needs {
         let seccomp = self.spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
-        Needs { controllers: true, seccomp }
+        Needs { controllers: true, seccomp, outer_uid: false }
     }
 
     /// The text `json` of `file` as a bundle at `path`, without a look at the root filesystem.

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 pub struct HostFacts {
     /// Effective user id of the runtime.
     pub euid: u32,
+    /// The same user outside the runtime's user namespace (the owner of a rootless one); `euid` where nobody asked, see
+    /// [`Needs::outer_uid`].
+    pub outer_uid: u32,
     /// Capabilities that the runtime may hand on (its bounding set), as a bit mask.
     pub bounding: u64,
     /// Capabilities that the runtime has (its permitted set), as a bit mask.
@@ -60,4 +63,6 @@ pub struct Needs {
     pub controllers: bool,
     /// What the kernel's seccomp can do: there is a profile.
     pub seccomp: bool,
+    /// Whose systemd it is: the systemd driver makes the cgroup. Not the bundle's to know, so whoever gathers the facts adds it.
+    pub outer_uid: bool,
 }

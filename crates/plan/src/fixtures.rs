@@ -11,6 +11,7 @@ pub(crate) fn facts() -> HostFacts {
     let cgroup = CgroupFacts::V2 { mount: "/sys/fs/cgroup".into(), controllers, own: "user.slice".into() };
     HostFacts {
         euid: 0,
+        outer_uid: 0,
         ids: Some((0, 0)),
         groups: Vec::new(),
         bounding: (1 << 41) - 1,

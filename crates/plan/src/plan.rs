@@ -3,6 +3,7 @@
 //! an `Option` means that the step is not wanted.
 
 use crate::{ExecBase, Hooks, Seccomp};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -331,7 +332,7 @@ pub struct CgroupPlan {
     pub unit: Option<SystemdUnit>,
     /// Host user id that gets the cgroup for itself (runtime-spec, config-linux.md, "Cgroup ownership"); `None`: nobody but root.
     pub owner: Option<u32>,
-    /// `linux.resources` as text: what a later update starts from.
+    /// `linux.resources` as text, without the devices: what a later update starts from. Empty: nothing was asked for.
     pub base: String,
 }
 
@@ -348,11 +349,11 @@ impl CgroupPlan {
 pub struct SystemdUnit {
     /// With its suffix: `.scope`, or `.slice` for a container that is a slice of its own.
     pub name: String,
-    /// The slice that it lies in, as `system.slice`; empty for the root slice.
+    /// The slice that a scope lies in, as `system.slice`, or `-.slice` for the root. A slice's own name says where it lies.
     pub slice: String,
     /// The user's manager instead of the system's.
     pub user: bool,
-    /// Properties beyond those of the unit itself (Slice, PIDs): limits, and what annotations set.
+    /// Every property but Slice and PIDs, in order, no name twice but where a list is emptied before it is filled.
     pub properties: Vec<UnitProperty>,
 }
 
@@ -363,6 +364,21 @@ pub struct UnitProperty {
     pub name: String,
     /// Its value.
     pub value: Variant,
+    /// The version of systemd that has it for a scope; 0: all that matter (244 and newer, since skiff needs Linux 5.12).
+    /// An older one must not be sent it, the cgroup's files hold the same.
+    pub since: u32,
+}
+
+/// Who keeps the cgroup of a container that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// Nobody but the runtime.
+    Cgroupfs,
+    /// systemd, in a unit.
+    Systemd {
+        /// [`SystemdUnit::user`]
+        user: bool,
+    },
 }
 
 /// A value of D-Bus (D-Bus Specification, "Type System"), as far as properties of units are made of them.
@@ -412,7 +428,7 @@ pub struct CgroupUpdate {
 /// Limits that may not lie at or below what is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryCheck {
-    /// New limit of memory, bytes.
+    /// New limit of memory, bytes; `u64::MAX` for none.
     pub limit: u64,
     /// New limit of memory and swap together, bytes; `None`: unlimited or not known.
     pub total: Option<u64>,
@@ -451,14 +467,17 @@ pub struct V1Dir {
 /// One value to write into one file of the container's cgroup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgroupWrite {
-    /// Which controller owns the file: on version 1 it picks the directory.
-    pub controller: &'static str,
+    /// Which controller owns the file: on version 1 it picks the directory. `cgroup` on version 2 for a file that every
+    /// cgroup has.
+    pub controller: Cow<'static, str>,
     /// File name, as `memory.max`.
     pub file: String,
     /// What to write.
     pub value: String,
     /// The field of config.json that asked for it, for error messages.
     pub field: &'static str,
+    /// File and value instead, where `file` is missing (`io.weight` of a kernel without the BFQ scheduler).
+    pub fallback: Option<(String, String)>,
     /// A missing file is no error (`memory.swap.max` of a kernel without swap accounting, when nothing is limited).
     pub optional: bool,
 }

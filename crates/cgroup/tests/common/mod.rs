@@ -99,7 +99,7 @@ impl Place {
     pub fn plan(&self, path: &str, writes: Vec<CgroupWrite>) -> CgroupPlan {
         let path = self.name.join(path);
         let layout = if self.v2 {
-            let mut controllers: Vec<String> = writes.iter().map(|write| write.controller.to_owned()).collect();
+            let mut controllers: Vec<String> = writes.iter().map(|write| write.controller.to_string()).collect();
             controllers.dedup();
             CgroupLayout::V2 { mount: self.mount().to_owned(), path, controllers }
         } else {
@@ -136,7 +136,14 @@ impl Drop for Place {
 
 /// A value to write that must not be missing.
 pub fn write(controller: &'static str, file: &str, value: &str) -> CgroupWrite {
-    CgroupWrite { controller, file: file.into(), value: value.into(), field: "linux.resources.test", optional: false }
+    CgroupWrite {
+        controller: controller.into(),
+        file: file.into(),
+        value: value.into(),
+        field: "linux.resources.test",
+        fallback: None,
+        optional: false,
+    }
 }
 
 /// The whole file, trimmed.

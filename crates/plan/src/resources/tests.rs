@@ -38,6 +38,7 @@ fn plan_with(facts: CgroupFacts, manager: CgroupManager, linux: &str) -> Result<
     let spec: Spec = serde_json::from_str(&text).unwrap();
     let facts = HostFacts {
         euid: 0,
+        outer_uid: 0,
         ids: Some((0, 0)),
         groups: Vec::new(),
         bounding: u64::MAX,

@@ -41,10 +41,11 @@ impl<'a> Writes<'a> {
             return if value.unlimited { Ok(()) } else { Err(self.missing(field, &asked, value.controller)) };
         }
         self.list.push(CgroupWrite {
-            controller: value.controller,
+            controller: value.controller.into(),
             file: value.file.to_owned(),
             value: value.value,
             field,
+            fallback: None,
             optional: value.unlimited,
         });
         Ok(())
