@@ -1,7 +1,6 @@
 //! The grammar of the command line. `argv.rs` has brought the words into its form before.
 
 use crate::commands;
-use anyhow::bail;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -33,12 +32,12 @@ pub(crate) struct Global {
     /// The same as --log-level debug
     #[arg(long, global = true)]
     debug: bool,
-    /// Not supported yet
+    /// The same as --cgroup-manager systemd
     #[arg(long)]
     systemd_cgroup: bool,
     /// Who makes the container's cgroup
     #[arg(long, value_enum, default_value_t = CgroupManager::Cgroupfs)]
-    pub(crate) cgroup_manager: CgroupManager,
+    cgroup_manager: CgroupManager,
     /// Accepted for compatibility
     #[arg(long, value_parser = ["true", "false", "auto"], default_value = "auto")]
     rootless: String,
@@ -81,12 +80,12 @@ impl Global {
         if self.debug { Level::Debug } else { self.log_level }
     }
 
-    /// Refuses what the grammar knows and this version cannot do: weaker isolation must never come silently.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if self.systemd_cgroup || self.cgroup_manager == CgroupManager::Systemd {
-            bail!("the systemd cgroup driver is not supported yet: use cgroupfs");
+    pub(crate) fn cgroup_manager(&self) -> skiff_plan::CgroupManager {
+        match self.cgroup_manager {
+            CgroupManager::Disabled => skiff_plan::CgroupManager::Disabled,
+            CgroupManager::Cgroupfs if !self.systemd_cgroup => skiff_plan::CgroupManager::Cgroupfs,
+            CgroupManager::Cgroupfs | CgroupManager::Systemd => skiff_plan::CgroupManager::Systemd,
         }
-        Ok(())
     }
 }
 
@@ -113,6 +112,7 @@ pub(crate) enum Command {
     Pause(commands::Id),
     /// Let a paused container go on
     Resume(commands::Id),
+    /// Change the limits of a container
     /// Run a further process in a running container
     Exec(commands::exec::Args),
     /// Write an example config.json
@@ -155,6 +155,8 @@ mod tests {
             "--root /r --log /l --log-format json kill --all ID 9",
             "delete --force ID",
             "delete ID --force",
+            "pause ID",
+            "--root /r --log /l --log-format json resume ID",
             "ps --format json ID",
             "ps ID -ef",
             "run -d -b /b ID",
@@ -181,10 +183,22 @@ mod tests {
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
-        let check = |line: &str| parse(line).unwrap().global.check();
-        assert!(check("--systemd-cgroup list").is_err());
-        assert!(check("--cgroup-manager systemd list").is_err());
-        assert!(check("--systemd-cgroup=false list").is_ok());
+    }
+
+    #[test]
+    fn who_makes_the_cgroup() {
+        use skiff_plan::CgroupManager::{Cgroupfs, Disabled, Systemd};
+        for (line, expected) in [
+            ("list", Cgroupfs),
+            ("--systemd-cgroup list", Systemd),
+            ("--systemd-cgroup=false list", Cgroupfs),
+            ("--cgroup-manager systemd list", Systemd),
+            ("--cgroup-manager=cgroupfs list", Cgroupfs),
+            ("--cgroup-manager disabled list", Disabled),
+            ("--cgroup-manager disabled --systemd-cgroup list", Disabled),
+        ] {
+            assert_eq!(parse(line).unwrap().global.cgroup_manager(), expected, "{line}");
+        }
     }
 
     #[test]

@@ -78,7 +78,6 @@ fn dispatch(cli: Cli, log: &Log, inherited_fds: u32) -> anyhow::Result<u8> {
         let text = if cli.global.version { version::text() } else { cli::help() };
         return output::text(&text).map(|()| 0);
     };
-    cli.global.check()?;
     let context = Context { global: cli.global, log: log.clone(), inherited_fds };
     match command {
         Command::Create(args) => commands::create::run(&args, &context),

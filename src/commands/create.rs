@@ -1,10 +1,9 @@
 //! `skiff create`: decides everything about the container, then makes it.
 
-use crate::cli::CgroupManager;
 use crate::{Context, listen};
 use anyhow::Context as _;
 use skiff_launch::Request;
-use skiff_plan::{Bundle, Options};
+use skiff_plan::{Bundle, CgroupManager, Needs, Options};
 use std::path::PathBuf;
 
 /// What `create` and `run` have in common.
@@ -52,7 +51,8 @@ impl Args {
     pub(super) fn launch<T>(&self, context: &Context, act: impl FnOnce(&Request<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         skiff_state::check_id(&self.id)?;
         let bundle = Bundle::open(&self.bundle, &self.config)?;
-        let facts = skiff_launch::host_facts(bundle.needs())?;
+        let systemd = context.global.cgroup_manager() == CgroupManager::Systemd;
+        let facts = skiff_launch::host_facts(Needs { outer_uid: systemd, ..bundle.needs() })?;
         let mut plan = skiff_plan::resolve(&bundle, &facts, &self.options(context))?;
         let pid_file = self.pid_file.as_ref().map(std::path::absolute).transpose().context("--pid-file is empty")?;
         let listen_fds = listen::hand_on(&mut plan.process);
@@ -76,10 +76,6 @@ impl Args {
     }
 
     fn options(&self, context: &Context) -> Options {
-        let cgroup_manager = match context.global.cgroup_manager {
-            CgroupManager::Disabled => skiff_plan::CgroupManager::Disabled,
-            CgroupManager::Cgroupfs | CgroupManager::Systemd => skiff_plan::CgroupManager::Cgroupfs,
-        };
-        Options { id: self.id.clone(), cgroup_manager, no_pivot: self.no_pivot }
+        Options { id: self.id.clone(), cgroup_manager: context.global.cgroup_manager(), no_pivot: self.no_pivot }
     }
 }

@@ -28,18 +28,8 @@ fn assert_v2(t: &Test, file: &str, value: &str) {
     assert_eq!(fs::read_to_string(dir.join(file)).unwrap().trim(), value, "{file}");
 }
 
-/// Why a limit cannot be tried here.
-fn missing(t: &Test, controller: &str) -> Option<String> {
-    if t.mode.is_v2() {
-        let there = t.mode.v2_controllers().iter().any(|name| name == controller);
-        return (!there).then(|| format!("no {controller} controller in the cgroup v2 hierarchy"));
-    }
-    let there = Path::new("/sys/fs/cgroup").join(controller).exists();
-    (!there).then(|| format!("no {controller} hierarchy"))
-}
-
 both!(memory, |t: &mut Test| {
-    if let Some(reason) = missing(t, "memory") {
+    if let Some(reason) = t.mode.missing_controller("memory") {
         skip!(t, "{reason}");
     }
     t.spec["linux"]["resources"]["memory"] = json!({"limit": 67_108_864, "reservation": 33_554_432});
@@ -54,7 +44,7 @@ both!(memory, |t: &mut Test| {
 });
 
 both!(memory_and_swap, |t: &mut Test| {
-    if let Some(reason) = missing(t, "memory") {
+    if let Some(reason) = t.mode.missing_controller("memory") {
         skip!(t, "{reason}");
     }
     let swap = v1_swap_accounting() || t.mode.is_v2();
@@ -75,7 +65,7 @@ fn v1_swap_accounting() -> bool {
 }
 
 both!(processes, |t: &mut Test| {
-    if let Some(reason) = missing(t, "pids") {
+    if let Some(reason) = t.mode.missing_controller("pids") {
         skip!(t, "{reason}");
     }
     t.spec["linux"]["resources"]["pids"] = json!({"limit": 7});
@@ -88,7 +78,7 @@ both!(processes, |t: &mut Test| {
 });
 
 both!(the_limit_of_processes_holds, |t: &mut Test| {
-    if let Some(reason) = missing(t, "pids") {
+    if let Some(reason) = t.mode.missing_controller("pids") {
         skip!(t, "{reason}");
     }
     t.spec["linux"]["resources"]["pids"] = json!({"limit": 3});
@@ -99,7 +89,7 @@ both!(the_limit_of_processes_holds, |t: &mut Test| {
 });
 
 both!(cpu, |t: &mut Test| {
-    if let Some(reason) = missing(t, "cpu") {
+    if let Some(reason) = t.mode.missing_controller("cpu") {
         skip!(t, "{reason}");
     }
     t.spec["linux"]["resources"]["cpu"] = json!({"shares": 512, "quota": 20_000, "period": 50_000});
@@ -114,7 +104,7 @@ both!(cpu, |t: &mut Test| {
 });
 
 both!(cpuset, |t: &mut Test| {
-    if let Some(reason) = missing(t, "cpuset") {
+    if let Some(reason) = t.mode.missing_controller("cpuset") {
         skip!(t, "{reason}");
     }
     t.spec["linux"]["resources"]["cpu"] = json!({"cpus": "0", "mems": "0"});
@@ -127,7 +117,7 @@ both!(cpuset, |t: &mut Test| {
 });
 
 both!(a_process_that_takes_too_much_memory_is_killed, |t: &mut Test| {
-    if let Some(reason) = missing(t, "memory") {
+    if let Some(reason) = t.mode.missing_controller("memory") {
         skip!(t, "{reason}");
     }
     t.spec["linux"]["resources"]["memory"] = json!({"limit": 16_777_216, "swap": 16_777_216});
@@ -157,6 +147,23 @@ both!(an_absolute_path_is_below_the_mount_point, |t: &mut Test| {
     // Only the container's own directory goes; its parents are not ours to remove.
     assert!(t.cgroups().iter().all(|dir| !dir.ends_with("inner")), "{:?}", t.cgroups());
     t.remove_cgroups();
+});
+
+both!(a_cgroup_of_a_stopped_container_is_not_free, |t: &mut Test| {
+    skiff_only!(t, "runc lets both share it");
+    t.spec["linux"]["cgroupsPath"] = json!(format!("/{}", t.id));
+    t.args(&["/bin/true"]);
+    t.create();
+    t.start();
+    t.wait_status("stopped");
+    let before = t.cgroups();
+    assert!(!before.is_empty());
+    let other = format!("{}-other", t.id);
+    t.call(&["create", &other]).fails_with(&["linux.cgroupsPath", &format!("belongs to container {}", t.id)]);
+    assert_eq!(t.cgroups(), before);
+    t.call(&["state", &other]).fails_with(&["container does not exist"]);
+    t.call(&["delete", &t.id]).ok();
+    t.assert_nothing_left();
 });
 
 both!(a_path_cannot_leave_the_hierarchy, |t: &mut Test| {
@@ -198,7 +205,7 @@ both!(empty_limits_ask_for_nothing, |t: &mut Test| {
 });
 
 both!(a_limit_on_an_absent_controller_is_refused, |t: &mut Test| {
-    let (Some(_), true) = (missing(t, "memory"), t.mode == Mode::V2) else {
+    let (Some(_), true) = (t.mode.missing_controller("memory"), t.mode == Mode::V2) else {
         skip!(t, "the memory controller is there");
     };
     t.spec["linux"]["resources"]["memory"] = json!({"limit": 67_108_864});

@@ -187,12 +187,24 @@ impl Cgroup {
         either!(self, cgroup => cgroup.check_memory(check), Ok(()))
     }
 
-    /// Writes new limits and exchanges the device filter. On an error everything is as it was.
+    /// Writes new limits, tells systemd of them, and exchanges the device filter. On an error the limits are as they were.
     ///
     /// # Errors
-    /// A value that the kernel refuses, a filter that cannot be attached.
+    /// A value that the kernel or systemd refuses, a filter that cannot be attached.
     pub fn update(&self, update: &CgroupUpdate) -> Result<(), Error> {
-        either!(self, cgroup => cgroup.update(&update.writes, update.devices.as_deref()), Ok(()))
+        either!(self, cgroup => {
+            let undo = cgroup.limit(&update.writes)?;
+            self.tell_systemd(update).inspect_err(|_| undo.now())?;
+            let devices = update.devices.as_deref();
+            devices.map_or(Ok(()), |rules| cgroup.change_devices(rules).inspect_err(|_| undo.now()))
+        }, Ok(()))
+    }
+
+    /// systemd writes its own idea of each value into the files (processor time in steps of 10 ms), so the exact ones follow.
+    fn tell_systemd(&self, update: &CgroupUpdate) -> Result<(), Error> {
+        let Some(unit) = self.unit.as_ref().filter(|_| !update.properties.is_empty()) else { return Ok(()) };
+        systemd::set_properties(unit, &update.properties)?;
+        either!(self, cgroup => cgroup.limit(&update.writes).map(drop), Ok(()))
     }
 
     /// Makes a host user the owner of the cgroup, so that the container's processes can manage cgroups below it

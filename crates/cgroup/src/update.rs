@@ -7,7 +7,7 @@ use skiff_plan::CgroupWrite;
 
 /// Writes every value; when one is refused, those that were there before come back, and the refusal is the error.
 pub(crate) fn all<'d>(writes: &[CgroupWrite], dir_of: impl Fn(&str) -> Option<&'d Dir>) -> Result<Undo<'d>, Error> {
-    let undo = Undo(writes.iter().filter_map(|write| before(dir_of(write.controller)?, write)).collect());
+    let undo = Undo(writes.iter().filter_map(|write| before(dir_of(&write.controller)?, write)).collect());
     match write::all(writes, dir_of) {
         Ok(()) => Ok(undo),
         Err(error) => {
@@ -22,7 +22,7 @@ pub(crate) struct Undo<'d>(Vec<(&'d Dir, CgroupWrite)>);
 
 impl Undo<'_> {
     /// Writes it back, the last first. Best effort: the caller has an error to report already.
-    pub(crate) fn now(self) {
+    pub(crate) fn now(&self) {
         // Twice: what depends on another value is refused until that one is back.
         for (dir, write) in self.0.iter().rev().chain(self.0.iter().rev()) {
             let _ = dir.write(&write.file, &write.value);
@@ -32,8 +32,9 @@ impl Undo<'_> {
 
 /// A write that brings back what `write` is about to replace; `None` where the file is missing or cannot be read.
 fn before<'d>(dir: &'d Dir, write: &CgroupWrite) -> Option<(&'d Dir, CgroupWrite)> {
-    let text = dir.read(&write.file).ok()?;
-    Some((dir, CgroupWrite { value: restored(&write.file, &write.value, &text), ..write.clone() }))
+    let places = std::iter::once((&write.file, &write.value)).chain(write.fallback.iter().map(|(file, value)| (file, value)));
+    let (file, value, text) = places.into_iter().find_map(|(file, value)| Some((file, value, dir.read(file).ok()?)))?;
+    Some((dir, CgroupWrite { value: restored(file, value, &text), file: file.clone(), ..write.clone() }))
 }
 
 /// The value as it must be written to restore `old`, the whole text of `file`, after `new` was written.

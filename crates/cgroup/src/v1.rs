@@ -3,7 +3,8 @@
 
 use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
-use crate::{Error, device_v1, remove, update, write};
+use crate::update::{self, Undo};
+use crate::{Error, device_v1, remove, write};
 use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
 use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck, V1Dir};
@@ -138,9 +139,8 @@ impl V1 {
         total.map_or(Ok(()), |(used, total)| require_above("memory and swap", total, used))
     }
 
-    pub(crate) fn update(&self, writes: &[CgroupWrite], devices: Option<&[DeviceRule]>) -> Result<(), Error> {
-        let undo = update::all(writes, |controller| self.dir(controller))?;
-        devices.map_or(Ok(()), |rules| self.change_devices(rules).inspect_err(|_| undo.now()))
+    pub(crate) fn limit(&self, writes: &[CgroupWrite]) -> Result<Undo<'_>, Error> {
+        update::all(writes, |controller| self.dir(controller))
     }
 
     pub(crate) fn pids(&self) -> Result<Vec<u32>, Error> {
@@ -224,7 +224,7 @@ impl V1 {
     }
 
     /// What a running container may use on both sides of the change, it may use all the time.
-    fn change_devices(&self, rules: &[DeviceRule]) -> Result<(), Error> {
+    pub(crate) fn change_devices(&self, rules: &[DeviceRule]) -> Result<(), Error> {
         let dir = self.devices()?;
         let held = dir.read("devices.list").map_err(|errno| dir.read_error("devices.list", errno))?;
         self.write_devices(device_v1::changes(&held, rules)?)

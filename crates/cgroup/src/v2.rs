@@ -2,7 +2,8 @@
 
 use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
-use crate::{Error, delegate, device_bpf, remove, update, write};
+use crate::update::{self, Undo};
+use crate::{Error, delegate, device_bpf, remove, write};
 use nix::errno::Errno;
 use nix::sys::statfs::CGROUP2_SUPER_MAGIC;
 use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck};
@@ -118,11 +119,13 @@ impl V2 {
         check.total.map_or(Ok(()), |total| require_above("memory and swap", total, memory.saturating_add(swap)))
     }
 
-    pub(crate) fn update(&self, writes: &[CgroupWrite], devices: Option<&[DeviceRule]>) -> Result<(), Error> {
+    pub(crate) fn limit(&self, writes: &[CgroupWrite]) -> Result<Undo<'_>, Error> {
         let dir = self.there()?;
-        let undo = update::all(writes, |_| Some(dir))?;
-        let Some(rules) = devices else { return Ok(()) };
-        filter_devices(dir, rules, false).inspect_err(|_| undo.now())
+        update::all(writes, |_| Some(dir))
+    }
+
+    pub(crate) fn change_devices(&self, rules: &[DeviceRule]) -> Result<(), Error> {
+        filter_devices(self.there()?, rules, false)
     }
 
     pub(crate) fn give_to(&self, uid: u32) -> Result<(), Error> {

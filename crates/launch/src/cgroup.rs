@@ -1,9 +1,32 @@
-//! The container's cgroup where the runtime has no right to one: what runc does without being told, and no more. Parent side.
+//! The container's cgroup where it is another's already, or where the runtime has no right to one: then what runc does without being
+//! told, and no more. Parent side.
 
 use crate::Error;
 use nix::errno::Errno;
 use skiff_cgroup::Cgroup;
 use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, HostFacts, InitOp, Mount, MountKind};
+use skiff_state::{Record, Store};
+
+/// Refuses a cgroup that another container has, though nothing of it may be in there now: one would be limited, killed and removed
+/// with the other. A directory that is not there yet is nobody's.
+///
+/// # Errors
+/// `linux.cgroupsPath` names such a cgroup.
+pub(crate) fn check_unclaimed(record: &Record, store: &Store) -> Result<(), Error> {
+    let Some((_, dir)) = record.cgroup.dirs.first().filter(|(_, dir)| dir.exists()) else { return Ok(()) };
+    claimant(record, store).map_or(Ok(()), |id| {
+        Err(Error::Status(format!("config.json: linux.cgroupsPath: {} belongs to container {id}", dir.display())))
+    })
+}
+
+/// The other container that has one of the record's cgroups.
+pub(crate) fn claimant(record: &Record, store: &Store) -> Option<String> {
+    let same_cgroup = |id: &String| {
+        let other = store.open(id).and_then(|dir| dir.load());
+        other.is_ok_and(|other| other.init.is_some() && other.cgroup.dirs.iter().any(|dir| record.cgroup.dirs.contains(dir)))
+    };
+    store.ids().ok()?.into_iter().filter(|id| *id != record.id).find(same_cgroup)
+}
 
 /// Makes the cgroup. A runtime without privileges does without the device filter, since the kernel lets nobody in a user
 /// namespace make a device, and without a cgroup, if nothing is to be limited.

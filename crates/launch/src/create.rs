@@ -149,8 +149,10 @@ impl Attempt {
         }
         let fifo = self.dir.make_fifo()?;
         let pair = sync::pair().act(|| "make a socket pair".into())?;
-        let cgroup = self.cgroup.insert(crate::cgroup::create(&request.plan.cgroup, request.facts)?);
-        self.record.cgroup = cgroup.record();
+        crate::cgroup::check_unclaimed(&self.record, request.store)?;
+        if request.plan.cgroup.unit.is_none() {
+            self.own(crate::cgroup::create(&request.plan.cgroup, request.facts)?, request)?;
+        }
         let without_cgroup = self.record.cgroup.version == 0 && request.plan.cgroup.layout != CgroupLayout::Disabled;
         let redirected =
             without_cgroup.then(|| crate::cgroup::redirect(&request.plan.init_ops, &request.plan.cgroup, request.facts));
@@ -158,7 +160,7 @@ impl Attempt {
         let program = request.plan.process.seccomp.as_ref().map(|_| SharedProgram::new());
         let mut program = program.transpose().act(|| "share memory with init".into())?;
         let sources = open_sources(request.plan, ops)?;
-        let (cloned, rest) = clone_into(&request.plan.namespaces, cgroup)?;
+        let (cloned, rest) = clone_into(&request.plan.namespaces, self.cgroup.as_ref())?;
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
             Cloned::Child => {
@@ -213,11 +215,9 @@ impl Attempt {
         program: Option<&mut SharedProgram>,
     ) -> Result<(), Error> {
         let plan = request.plan;
+        self.enter_cgroup(request, rest)?;
         let hooks = [&plan.hooks.prestart, &plan.hooks.create_runtime].into_iter().flatten().cloned().collect::<Vec<Hook>>();
         let (Some(cgroup), Some(child)) = (&self.cgroup, &mut self.init) else { return Ok(()) };
-        if rest.place {
-            cgroup.place(child.number())?;
-        }
         if plan.namespaces.new_user() && rest.again.is_none() {
             id_maps::write(child.pid, &plan.namespaces.maps, request.facts)?;
         }
@@ -244,6 +244,23 @@ impl Attempt {
             hooks::run(&hooks, &context)?;
             Ok(dir.lock()?)
         })
+    }
+
+    /// systemd makes a scope around a process, so it is asked only now that there is one.
+    fn enter_cgroup(&mut self, request: &Request<'_>, rest: &Rest) -> Result<(), Error> {
+        let Some(child) = &self.init else { return Ok(()) };
+        match &self.cgroup {
+            None => self.own(Cgroup::create_unit(&request.plan.cgroup, child.number())?, request),
+            Some(cgroup) if rest.place => Ok(cgroup.place(child.number())?),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Takes a new cgroup into our charge, so that whatever fails next takes it away again.
+    fn own(&mut self, cgroup: Cgroup, request: &Request<'_>) -> Result<(), Error> {
+        self.record.cgroup = cgroup.record();
+        let cgroup = self.cgroup.insert(cgroup);
+        request.plan.cgroup.owner.map_or(Ok(()), |uid| Ok(cgroup.give_to(uid)?))
     }
 
     fn hook_state(&self, status: Status, pid: Option<u32>) -> HookState<'_> {
@@ -379,6 +396,7 @@ fn record(request: &Request<'_>) -> Record {
         annotations: plan.annotations.clone(),
         owner_uid: request.facts.euid,
         cgroup: skiff_cgroup::planned(&plan.cgroup),
+        resources: plan.cgroup.base.clone(),
         namespaces: plan.namespaces.own(),
         new_pid_namespace: plan.namespaces.new & libc::CLONE_NEWPID as u64 != 0,
         exec: plan.exec_base.text(),

@@ -1,5 +1,6 @@
 //! `delete`: ends what is left of a container and removes every trace. Goes past errors and reports them all. Parent side.
 
+use crate::cgroup::claimant;
 use crate::create::{Created, run_poststop};
 use crate::error::{Act, Error, all};
 use crate::kill::open;
@@ -44,19 +45,11 @@ fn try_delete(store: &Store, id: &str, force: bool) -> Result<Vec<String>, Error
         }
         Err(error) => return Err(error),
     };
-    let cgroup =
-        if claimed_by_another(store, &record) { Cgroup::open(&Default::default()) } else { Cgroup::open(&record.cgroup) };
+    // A create that was killed before it made its cgroup may have recorded one that another container lives in; it would have been
+    // refused. That container must not die for it.
+    let anothers = record.init.is_none() && claimant(&record, store).is_some();
+    let cgroup = if anothers { Cgroup::open(&Default::default()) } else { Cgroup::open(&record.cgroup) };
     remove(dir, &record, &cgroup)
-}
-
-/// A create that was killed before it made its cgroup may have recorded one that another container lives in; it would have been
-/// refused. That container must not die for it.
-fn claimed_by_another(store: &Store, record: &Record) -> bool {
-    let same_cgroup = |id: &String| {
-        let other = store.open(id).and_then(|dir| dir.load());
-        other.is_ok_and(|other| other.init.is_some() && other.cgroup.dirs.iter().any(|dir| record.cgroup.dirs.contains(dir)))
-    };
-    record.init.is_none() && store.ids().is_ok_and(|ids| ids.iter().filter(|id| **id != record.id).any(same_cgroup))
 }
 
 impl Created {

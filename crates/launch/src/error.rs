@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Error {
     /// The state directory.
     State(skiff_state::Error),
+    /// What was asked for cannot be decided on.
+    Plan(skiff_plan::Error),
     /// The control group.
     Cgroup(skiff_cgroup::Error),
     /// A system call of the parent: what it did, and the kernel's answer.
@@ -32,6 +34,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(error) => error.fmt(f),
+            Self::Plan(error) => error.fmt(f),
             Self::Cgroup(error) => error.fmt(f),
             Self::Call(act, errno) => write!(f, "{act}: {}", errno_text(*errno)),
             Self::Init(sentence) | Self::Status(sentence) => f.write_str(sentence),
@@ -55,6 +58,12 @@ impl std::error::Error for Error {}
 impl From<skiff_state::Error> for Error {
     fn from(error: skiff_state::Error) -> Self {
         Self::State(error)
+    }
+}
+
+impl From<skiff_plan::Error> for Error {
+    fn from(error: skiff_plan::Error) -> Self {
+        Self::Plan(error)
     }
 }
 

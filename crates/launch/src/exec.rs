@@ -15,7 +15,7 @@ use crate::sync::{self, FromParent, Sync};
 use crate::talk::{Talk, set_oom_score_adj};
 use nix::errno::Errno;
 use skiff_cgroup::Cgroup;
-use skiff_plan::{HandlerKind, HostFacts, Process};
+use skiff_plan::{CgroupFacts, HandlerKind, HostFacts, Process};
 use skiff_state::{CgroupRecord, Record, StateDir, Status};
 use skiff_sys::{CLONE_CLEAR_SIGHAND, Clone3, Cloned, SharedProgram, clone3};
 use std::cell::{Cell, RefCell};
@@ -137,7 +137,7 @@ impl Attempt<'_> {
         let (inits, ours) = sync::pair().act(|| "make a socket pair".into())?;
         let cgroup = Cgroup::open(&below(&self.record.cgroup, request.cgroups)?);
         let (join, between) = self.join(init);
-        let (cloned, place) = clone_into(&cgroup, self.record).act(|| "clone a process".into())?;
+        let (cloned, place) = clone_into(&cgroup, self.record, request.facts).act(|| "clone a process".into())?;
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
             Cloned::Child => {
@@ -221,12 +221,12 @@ impl Attempt<'_> {
 }
 
 /// A clone into the container's cgroup where the kernel can; else the parent has to place it.
-fn clone_into(cgroup: &Cgroup, record: &Record) -> nix::Result<(Cloned, bool)> {
+fn clone_into(cgroup: &Cgroup, record: &Record, facts: &HostFacts) -> nix::Result<(Cloned, bool)> {
     let clone = |cgroup| clone3(Clone3 { flags: CLONE_CLEAR_SIGHAND, exit_signal: libc::SIGCHLD, cgroup });
     if let Some(dir) = cgroup.dir_fd() {
         match clone(Some(dir)) {
             // A container that has made cgroups of its own has no processes at the top.
-            Err(Errno::EBUSY) => match present_cgroup(record).and_then(|path| std::fs::File::open(path).ok()) {
+            Err(Errno::EBUSY) => match present_cgroup(record, facts).and_then(|path| std::fs::File::open(path).ok()) {
                 Some(present) => return clone(Some(present.as_fd())).map(|cloned| (cloned, false)),
                 None => return Err(Errno::EBUSY),
             },
@@ -237,12 +237,13 @@ fn clone_into(cgroup: &Cgroup, record: &Record) -> nix::Result<(Cloned, bool)> {
     Ok((clone(None)?, record.cgroup.version != 0))
 }
 
-/// Where init lives now, on version 2.
-fn present_cgroup(record: &Record) -> Option<PathBuf> {
+/// Where init lives now, on version 2: below the container's cgroup, if it has not been moved out of it.
+fn present_cgroup(record: &Record, facts: &HostFacts) -> Option<PathBuf> {
+    let CgroupFacts::V2 { mount, .. } = &facts.cgroup else { return None };
     let text = skiff_sys::read_whole(None, format!("/proc/{}/cgroup", record.init?.pid).as_str()).ok()?;
     let text = String::from_utf8(text).ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    Some(Path::new("/sys/fs/cgroup").join(path))
+    let place = mount.join(text.lines().find_map(|line| line.strip_prefix("0::/"))?);
+    record.cgroup.dirs.iter().any(|(_, dir)| place.starts_with(dir)).then_some(place)
 }
 
 /// The container's cgroup, or those below it that `--cgroup` names: `PATH` for all hierarchies, or `CONTROLLERS:PATH`.

@@ -36,8 +36,8 @@ pub(crate) struct Rest {
     pub time_offsets: Option<Vec<String>>,
 }
 
-/// Clones a process into the namespaces, and into the cgroup where the kernel can.
-pub(crate) fn clone_into(namespaces: &Namespaces, cgroup: &Cgroup) -> Result<(Cloned, Rest), Error> {
+/// Clones a process into the namespaces, and into the cgroup where there is one and the kernel can.
+pub(crate) fn clone_into(namespaces: &Namespaces, cgroup: Option<&Cgroup>) -> Result<(Cloned, Rest), Error> {
     let joined_pid = namespaces.join.iter().any(|join| join.flag == libc::CLONE_NEWPID as u64);
     let mut rest = Rest { joined_pid, ..Rest::default() };
     let way_back = if namespaces.joins_user() { None } else { way_back(namespaces)? };
@@ -70,14 +70,14 @@ fn leave_to_one_between(namespaces: &Namespaces, rest: &mut Rest) -> Result<(), 
     Ok(())
 }
 
-fn clone_into_cgroup(namespaces: &Namespaces, cgroup: &Cgroup, rest: &mut Rest) -> nix::Result<Cloned> {
+fn clone_into_cgroup(namespaces: &Namespaces, cgroup: Option<&Cgroup>, rest: &mut Rest) -> nix::Result<Cloned> {
     let new = if rest.again.is_some() { 0 } else { namespaces.new & !TIME };
     if new & USER != 0 {
         rest.wait_placed = true;
         rest.late |= new & (AFTER_MAPS | CGROUP);
     }
     let clone = |flags: u64, cgroup| clone3(Clone3 { flags: flags | CLONE_CLEAR_SIGHAND, exit_signal: libc::SIGCHLD, cgroup });
-    if let Some(dir) = cgroup.dir_fd() {
+    if let Some(dir) = cgroup.and_then(Cgroup::dir_fd) {
         match clone(new & !rest.late, Some(dir)) {
             Err(Errno::EBUSY | Errno::EACCES | Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
             other => return other,

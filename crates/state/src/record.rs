@@ -31,6 +31,8 @@ pub struct Record {
     pub owner_uid: u32,
     /// Where the container's processes are accounted.
     pub cgroup: CgroupRecord,
+    /// What update starts from: `skiff_plan::CgroupPlan::base`, which only update has to read.
+    pub resources: String,
     /// `CLONE_NEW*` flags of the namespaces that are not the runtime's own.
     pub namespaces: u64,
     /// The container has a pid namespace of its own: all its processes die with init.

@@ -47,6 +47,16 @@ impl Mode {
         self == Mode::V2 || Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
     }
 
+    /// Why a limit of `controller` cannot be tried here; `None` if it can.
+    pub fn missing_controller(self, controller: &str) -> Option<String> {
+        if self.is_v2() {
+            let there = self.v2_controllers().iter().any(|name| name == controller);
+            return (!there).then(|| format!("no {controller} controller in the cgroup v2 hierarchy"));
+        }
+        let there = Path::new("/sys/fs/cgroup").join(controller).exists();
+        (!there).then(|| format!("no {controller} hierarchy"))
+    }
+
     /// The controllers at the root of the version 2 hierarchy.
     pub fn v2_controllers(self) -> Vec<String> {
         let out = self.command(Path::new("cat")).arg("/sys/fs/cgroup/cgroup.controllers").output().expect("run cat");
