@@ -24,6 +24,8 @@ use skiff_sys::Args;
 struct Context {
     global: Global,
     log: Log,
+    /// The arguments of this program.
+    args: Args,
     /// How many descriptors from 3 on the caller has left open, where anybody wants to know.
     inherited_fds: u32,
 }
@@ -43,7 +45,7 @@ pub fn main(args: Args) -> u8 {
     let inherited_fds = if hands_on { skiff_launch::inherited_fds() } else { 0 };
     let protected = protect(args);
     let argv = argv::normalise(std::env::args_os());
-    match protected.map_err(|error| (Log::guess(&argv.words), error)).and_then(|()| run(&argv, inherited_fds)) {
+    match protected.map_err(|error| (Log::guess(&argv.words), error)).and_then(|()| run(&argv, args, inherited_fds)) {
         Ok(code) => code,
         Err((log, error)) => {
             log.error(&error::text(&error));
@@ -62,7 +64,7 @@ fn protect(args: Args) -> anyhow::Result<()> {
 }
 
 /// The error comes with the log that it belongs to, which argv names even when the rest of it makes no sense.
-fn run(argv: &argv::Argv, inherited_fds: u32) -> Result<u8, (Log, anyhow::Error)> {
+fn run(argv: &argv::Argv, args: Args, inherited_fds: u32) -> Result<u8, (Log, anyhow::Error)> {
     let early = |error| (Log::guess(&argv.words), error);
     let cli = match Cli::try_parse_from(&argv.words) {
         Ok(cli) => cli,
@@ -70,15 +72,15 @@ fn run(argv: &argv::Argv, inherited_fds: u32) -> Result<u8, (Log, anyhow::Error)
         Err(help) => return output::text(&help.to_string()).map(|()| 0).map_err(early),
     };
     let log = Log::new(&cli.global);
-    dispatch(cli, &log, inherited_fds).map_err(|error| (log, error))
+    dispatch(cli, &log, args, inherited_fds).map_err(|error| (log, error))
 }
 
-fn dispatch(cli: Cli, log: &Log, inherited_fds: u32) -> anyhow::Result<u8> {
+fn dispatch(cli: Cli, log: &Log, own: Args, inherited_fds: u32) -> anyhow::Result<u8> {
     let Some(command) = cli.command else {
         let text = if cli.global.version { version::text() } else { cli::help() };
         return output::text(&text).map(|()| 0);
     };
-    let context = Context { global: cli.global, log: log.clone(), inherited_fds };
+    let context = Context { global: cli.global, log: log.clone(), args: own, inherited_fds };
     match command {
         Command::Create(args) => commands::create::run(&args, &context),
         Command::Exec(args) => return commands::exec::run(&args, &context),

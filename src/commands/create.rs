@@ -68,6 +68,8 @@ impl Args {
             pidfd_socket: self.pidfd_socket.as_deref(),
             preserve_fds: self.preserve_fds + listen_fds,
             inherited_fds: context.inherited_fds,
+            args: context.args,
+            engine: None,
             no_new_keyring: self.no_new_keyring,
             notify,
         })?;

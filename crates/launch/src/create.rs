@@ -3,7 +3,7 @@
 
 use crate::console::{self, PIDFD_OF_INIT};
 use crate::error::{Act, Error};
-use crate::handler::{Handler, handler};
+use crate::handler::{Engine, Handler, handler};
 use crate::hooks::{self, HookState};
 use crate::id_maps;
 use crate::init::{self, HookPlan, Join, Owned, Start};
@@ -16,7 +16,7 @@ use crate::talk::{Talk, set_oom_score_adj};
 use skiff_cgroup::Cgroup;
 use skiff_plan::{CgroupLayout, Hook, HookKind, HostFacts, InitOp, MountKind, Plan};
 use skiff_state::{HookRecords, Init, RECORD_VERSION, Record, StateDir, Status, Store, now_rfc3339_nano, start_time};
-use skiff_sys::{Cloned, SharedProgram, mount};
+use skiff_sys::{Args, Cloned, SharedProgram, mount};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -43,6 +43,10 @@ pub struct Request<'a> {
     pub preserve_fds: u32,
     /// How many descriptors from 3 on were open when this program began: [`crate::inherited_fds`].
     pub inherited_fds: u32,
+    /// The arguments of this program.
+    pub args: Args,
+    /// Who runs WebAssembly.
+    pub engine: Option<&'a dyn Engine>,
     /// Leave the caller's session keyring to the container.
     pub no_new_keyring: bool,
     /// The container may notify a service manager: [`crate::offer_notify`] has changed the plan for that.
@@ -69,8 +73,7 @@ pub fn create(request: &Request<'_>) -> Result<Created, Error> {
 /// The same, with the terminal's master sent to `relay` where nobody listens at a console socket.
 pub(crate) fn create_with(request: &Request<'_>, relay: Option<OwnedFd>) -> Result<Created, Error> {
     ready_to_clone(request.preserve_fds, request.inherited_fds, request.facts)?;
-    let mut handler = handler(request.plan.handler)
-        .ok_or_else(|| Error::Status("this build has no WebAssembly engine: use a native command".into()))?;
+    let mut handler = handler(request.plan.handler, request.engine)?;
     let sockets = Sockets::connect(request, relay)?;
     let dir = request.store.create(request.id)?;
     let mut attempt = Attempt { dir, record: record(request), cgroup: None, init: None };
@@ -176,7 +179,9 @@ impl Attempt {
         if let (Some(socket), Some(init)) = (&sockets.pidfd, &self.init) {
             console::send_pidfd(socket.as_fd(), init.pidfd.as_fd(), PIDFD_OF_INIT)?;
         }
-        pair.1.tell_init(FromParent::Committed).act(|| "tell init that it is created".into())
+        pair.1.tell_init(FromParent::Committed).act(|| "tell init that it is created".into())?;
+        request.engine.inspect(|engine| engine.compile());
+        Ok(())
     }
 
     /// What init finds when it begins.
@@ -201,6 +206,7 @@ impl Attempt {
             hooks,
             keyring,
             handler,
+            args: request.args,
             owned,
             program_length: Cell::new(None),
         }
@@ -221,7 +227,7 @@ impl Attempt {
         if plan.namespaces.new_user() && rest.again.is_none() {
             id_maps::write(child.pid, &plan.namespaces.maps, request.facts)?;
         }
-        let mut talk = Talk { sync, child, cgroup, process: &plan.process, ops: &plan.init_ops };
+        let mut talk = Talk { sync, child, cgroup, process: &plan.process, engine: request.engine, ops: &plan.init_ops };
         if rest.wait_placed {
             talk.tell(FromParent::Placed)?;
         }

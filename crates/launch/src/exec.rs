@@ -5,7 +5,7 @@ use crate::console::{self, PIDFD_OF_EXEC};
 use crate::create::{close_parents, ready_to_clone};
 use crate::error::{Act, Error};
 use crate::foreground::Foreground;
-use crate::handler::handler;
+use crate::handler::{Engine, handler};
 use crate::init::{self, Join, Owned, Start};
 use crate::kill::open;
 use crate::pid_file;
@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use skiff_cgroup::Cgroup;
 use skiff_plan::{CgroupFacts, HandlerKind, HostFacts, Process};
 use skiff_state::{CgroupRecord, Record, StateDir, Status};
-use skiff_sys::{CLONE_CLEAR_SIGHAND, Clone3, Cloned, SharedProgram, clone3};
+use skiff_sys::{Args, CLONE_CLEAR_SIGHAND, Clone3, Cloned, SharedProgram, clone3};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,6 +34,8 @@ pub struct ExecRequest<'a> {
     pub dir: &'a StateDir,
     /// The process.
     pub process: &'a Process,
+    /// Who runs it.
+    pub handler: HandlerKind,
     /// The host.
     pub facts: &'a HostFacts,
     /// Where to write the pid.
@@ -46,6 +48,10 @@ pub struct ExecRequest<'a> {
     pub preserve_fds: u32,
     /// How many descriptors from 3 on were open when this program began: [`crate::inherited_fds`].
     pub inherited_fds: u32,
+    /// The arguments of this program.
+    pub args: Args,
+    /// Who runs WebAssembly.
+    pub engine: Option<&'a dyn Engine>,
     /// `[CONTROLLERS:]PATH` below the container's cgroup, instead of that itself.
     pub cgroups: &'a [String],
     /// Go on although the container is paused: the process stands still with it.
@@ -129,7 +135,7 @@ impl Attempt<'_> {
         ready: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<(), Error> {
         let request = self.request;
-        let mut handler = handler(HandlerKind::Native).ok_or_else(|| Error::Status("no handler".into()))?;
+        let mut handler = handler(request.handler, request.engine)?;
         let init = self.record.init.as_ref().map(open).transpose()?.flatten();
         let init = init.ok_or_else(|| Error::Status("cannot exec in a stopped container".into()))?;
         let program = request.process.seccomp.as_ref().map(|_| SharedProgram::new());
@@ -153,6 +159,7 @@ impl Attempt<'_> {
                     hooks: None,
                     keyring: self.keyring(),
                     handler: handler.as_mut(),
+                    args: request.args,
                     owned: Owned { sync: inits, fifo: None, console: RefCell::new(console), program, sources: Vec::new() },
                     program_length: Cell::new(None),
                 })
@@ -163,7 +170,9 @@ impl Attempt<'_> {
         self.attend(&ours, &cgroup, place, between, program.as_mut())?;
         self.tell(socket)?;
         ready()?;
-        ours.tell_init(FromParent::Committed).act(|| "tell the process to go on".into())
+        ours.tell_init(FromParent::Committed).act(|| "tell the process to go on".into())?;
+        request.engine.inspect(|engine| engine.compile());
+        Ok(())
     }
 
     fn keyring(&self) -> Option<CString> {
@@ -194,7 +203,7 @@ impl Attempt<'_> {
         if place {
             cgroup.place(child.number())?;
         }
-        let mut talk = Talk { sync, child, cgroup, process, ops: &[] };
+        let mut talk = Talk { sync, child, cgroup, process, engine: self.request.engine, ops: &[] };
         if place {
             talk.tell(FromParent::Placed)?;
         }

@@ -18,8 +18,8 @@ pub(crate) const NOT_FOUND: &str = "executable file not found in $PATH";
 const EXEC_FAILED: i32 = 255;
 
 /// See the module.
-#[derive(Default)]
-pub(crate) struct Native {
+#[derive(Debug, Default)]
+pub struct Native {
     path: CString,
     env: Vec<CString>,
 }
@@ -33,14 +33,18 @@ impl Handler for Native {
         Ok(())
     }
 
-    fn run(&mut self, process: &Process, fifo: Option<&OwnedFd>) -> ! {
+    fn executes(&self) -> bool {
+        true
+    }
+
+    fn run(&mut self, process: &Process, fifo: Option<OwnedFd>) -> ! {
         // Taken as late as can be: a byte that is left tells `start` that we failed.
         let mut byte = [0u8];
-        if let Some(fifo) = fifo {
+        if let Some(fifo) = &fifo {
             while nix::unistd::read(fifo, &mut byte) != Ok(1) {}
         }
         let Err(errno) = skiff_sys::execve(&self.path, &process.args, &self.env);
-        if let Some(fifo) = fifo {
+        if let Some(fifo) = &fifo {
             let _ = nix::unistd::write(fifo, &byte);
         }
         let message = format!("exec {}: {}\n", self.path.to_string_lossy(), errno_text(errno));

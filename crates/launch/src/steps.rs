@@ -8,7 +8,7 @@ use std::fmt;
 
 /// Why a step failed. Made in init, read in the parent.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// What the kernel said.
     pub errno: Errno,
     /// What it said it of, where the step alone does not tell; may be empty.
@@ -16,7 +16,8 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn new(errno: Errno, argument: impl Into<String>) -> Self {
+    /// `argument` says it all where the errno does not: some 500 bytes of it reach the client.
+    pub fn new(errno: Errno, argument: impl Into<String>) -> Self {
         Self { errno, argument: argument.into() }
     }
 }

@@ -6,6 +6,7 @@
 //! | - | `Placed`: only where init cannot begin before the parent has done something to it |
 //! | `Cloned { pid }` + pidfd | `Placed`, to the one cloned: only from a process in between, which ends then |
 //! | `RootReady` | runs hooks, then `HooksDone` |
+//! | `Module { digest }` + its file | `Compiled`, with a descriptor where there is compiled code |
 //! | - | `SeccompReady { length }`: compiled meanwhile, at any time before it is needed |
 //! | `Ready` | `LimitYourself` (then init says `Ready` again), or `Committed` |
 //! | `Failed { step, errno, argument }` | - |
@@ -15,23 +16,27 @@ use crate::steps::Fault;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::Pid;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Size of every packet, in bytes.
 const SIZE: usize = 512;
 /// Longest argument of a `Failed`, in bytes; longer ones are cut.
 const TEXT: usize = SIZE - HEADER;
 const HEADER: usize = 10;
+/// Length of a SHA-256.
+const DIGEST: usize = 32;
 
 const PLACED: u8 = 1;
 const COMMITTED: u8 = 2;
 const LIMIT_YOURSELF: u8 = 3;
 const HOOKS_DONE: u8 = 4;
 const SECCOMP_READY: u8 = 5;
+const COMPILED: u8 = 6;
 const READY: u8 = 0x81;
 const FAILED: u8 = 0x82;
 const CLONED: u8 = 0x83;
 const ROOT_READY: u8 = 0x84;
+const MODULE: u8 = 0x85;
 
 /// What init says.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub(crate) enum FromInit {
     Failed(Failure),
     /// Everything is mounted, and the host's root is still there.
     RootReady,
+    /// A module with this SHA-256 shall run: is there compiled code?
+    Module([u8; DIGEST], OwnedFd),
     /// The process that was cloned first has cloned the one that is meant, as a child of the parent, and ends.
     Cloned(Child),
 }
@@ -95,7 +102,7 @@ impl Sync {
         }
     }
 
-    /// The parent's side, with the descriptor that may come along.
+    /// With the descriptor that may come along: the parent's side, and init's before a seccomp profile is in force.
     fn receive_with_fd(&self) -> nix::Result<Option<([u8; SIZE], Option<OwnedFd>)>> {
         let mut packet = [0; SIZE];
         loop {
@@ -122,6 +129,36 @@ impl Sync {
             bytes[2..4].copy_from_slice(&length.to_ne_bytes());
         }
         send(self.0.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL).map(drop)
+    }
+
+    /// The answer to [`FromInit::Module`].
+    pub(crate) fn tell_compiled(&self, code: Option<&OwnedFd>) -> nix::Result<()> {
+        let packet = packet(COMPILED);
+        match code {
+            Some(code) => skiff_sys::send_fd(self.0.as_fd(), code.as_fd(), &packet),
+            None => send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).map(drop),
+        }
+    }
+
+    /// init's side, before a seccomp profile is in force: asks for the compiled code of a module. `SeccompReady` may come before
+    /// the answer; then it is handed to `ready`.
+    pub(crate) fn ask_compiled(
+        &self,
+        digest: [u8; DIGEST],
+        module: BorrowedFd<'_>,
+        ready: &dyn Fn(u16),
+    ) -> nix::Result<Option<OwnedFd>> {
+        let mut question = packet(MODULE);
+        question[HEADER..HEADER + DIGEST].copy_from_slice(&digest);
+        skiff_sys::send_fd(self.0.as_fd(), module, &question)?;
+        loop {
+            match self.receive_with_fd()? {
+                Some((packet, fd)) if packet[0] == COMPILED => return Ok(fd),
+                Some((packet, None)) if packet[0] == SECCOMP_READY => ready(word(&packet, 2)),
+                Some(_) => return Err(Errno::EPROTO),
+                None => return Err(Errno::EPIPE),
+            }
+        }
     }
 
     pub(crate) fn hear_parent(&self) -> nix::Result<Option<FromParent>> {
@@ -166,6 +203,7 @@ impl Sync {
             (READY, None) => Ok(Some(FromInit::Ready)),
             (ROOT_READY, None) => Ok(Some(FromInit::RootReady)),
             (FAILED, None) => Ok(Some(FromInit::Failed(failure(&packet)))),
+            (MODULE, Some(file)) => Ok(Some(FromInit::Module(digest(&packet), file))),
             (CLONED, Some(pidfd)) => Ok(Some(FromInit::Cloned(Child { pid: Pid::from_raw(number(&packet)), pidfd }))),
             _ => Err(Errno::EPROTO),
         }
@@ -184,6 +222,10 @@ fn word(packet: &[u8; SIZE], at: usize) -> u16 {
 
 fn number(packet: &[u8; SIZE]) -> i32 {
     i32::from_ne_bytes([packet[4], packet[5], packet[6], packet[7]])
+}
+
+fn digest(packet: &[u8; SIZE]) -> [u8; DIGEST] {
+    std::array::from_fn(|at| packet[HEADER + at])
 }
 
 fn failure(packet: &[u8; SIZE]) -> Failure {
@@ -235,6 +277,23 @@ mod tests {
         let Some(FromInit::Cloned(heard)) = parent.hear_init().unwrap() else { panic!("not a child") };
         assert_eq!(heard.pid, child.pid);
         skiff_sys::pidfd_send_signal(heard.pidfd.as_fd(), 0).unwrap();
+    }
+
+    #[test]
+    fn compiled_code_is_asked_for_and_may_come() {
+        let (init, parent) = pair().unwrap();
+        let module = std::fs::File::open("/dev/null").unwrap();
+        let code = OwnedFd::from(std::fs::File::open("/dev/zero").unwrap());
+        for code in [Some(code), None] {
+            // As it may overtake the answer.
+            parent.tell_init(FromParent::SeccompReady(7)).unwrap();
+            parent.tell_compiled(code.as_ref()).unwrap();
+            let ready = std::cell::Cell::new(0);
+            let heard = init.ask_compiled([9; DIGEST], module.as_fd(), &|length| ready.set(length)).unwrap();
+            assert_eq!((heard.is_some(), ready.get()), (code.is_some(), 7));
+            let Some(FromInit::Module(digest, _)) = parent.hear_init().unwrap() else { panic!("not a module") };
+            assert_eq!(digest, [9; DIGEST]);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The parent's side of the talk with a process on its way into a container, the same for create and exec: docs/protocol.md.
 
 use crate::error::{Act, Error};
+use crate::handler::Engine;
 use crate::process::{Child, signal_of};
 use crate::steps::sentence;
 use crate::sync::{FromInit, FromParent, Sync};
@@ -8,6 +9,7 @@ use nix::errno::Errno;
 use skiff_cgroup::Cgroup;
 use skiff_plan::{InitOp, Process};
 use skiff_sys::SharedProgram;
+use std::os::fd::OwnedFd;
 
 /// Who is talked to, and what it was cloned for.
 pub(crate) struct Talk<'a> {
@@ -16,6 +18,8 @@ pub(crate) struct Talk<'a> {
     pub child: &'a mut Child,
     pub cgroup: &'a Cgroup,
     pub process: &'a Process,
+    /// Who has compiled code.
+    pub engine: Option<&'a dyn Engine>,
     /// The steps that it walks, for the sentence about one that fails.
     pub ops: &'a [InitOp],
 }
@@ -35,9 +39,15 @@ impl Talk<'_> {
     /// Waits until it has done everything that can fail, runs `hooks` with its pid when they are due, and sets its resource
     /// limits: earlier, a small one would fail its own opens.
     pub(crate) fn until_ready(&mut self, hooks: &mut dyn FnMut(u32) -> Result<(), Error>) -> Result<(), Error> {
-        while let FromInit::RootReady = self.hear_readiness()? {
-            hooks(self.child.number())?;
-            self.tell(FromParent::HooksDone)?;
+        loop {
+            match self.hear_readiness()? {
+                FromInit::RootReady => {
+                    hooks(self.child.number())?;
+                    self.tell(FromParent::HooksDone)?;
+                }
+                FromInit::Module(digest, file) => self.tell_compiled(digest, file)?,
+                _ => break,
+            }
         }
         for limit in &self.process.rlimits {
             match skiff_sys::set_rlimit(self.child.pid.as_raw(), limit.resource, limit.soft, limit.hard) {
@@ -68,9 +78,17 @@ impl Talk<'_> {
         }
     }
 
+    fn tell_compiled(&self, digest: [u8; 32], module: OwnedFd) -> Result<(), Error> {
+        let code = self.engine.and_then(|engine| engine.compiled(digest, module));
+        match self.sync.tell_compiled(code.as_ref()) {
+            Err(Errno::EPIPE) => Ok(()),
+            other => other.act(|| "talk to init".into()),
+        }
+    }
+
     fn hear_readiness(&self) -> Result<FromInit, Error> {
         match self.hear()? {
-            message @ (FromInit::Ready | FromInit::RootReady) => Ok(message),
+            message @ (FromInit::Ready | FromInit::RootReady | FromInit::Module(..)) => Ok(message),
             _ => Err(Error::Call("hear from init".into(), Errno::EPROTO)),
         }
     }

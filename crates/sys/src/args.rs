@@ -3,7 +3,7 @@
 
 use nix::errno::Errno;
 use std::convert::Infallible;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// `argv` of `main`.
@@ -40,8 +40,42 @@ impl Args {
     }
 }
 
+impl Args {
+    /// Writes `words` over the program's arguments, as far as there is room, and nothing over its environment: what
+    /// `/proc/PID/cmdline` and `/proc/PID/environ` show from now on.
+    pub fn replace(self, words: &[CString]) {
+        let room = strings(self.0).map(|old| old.to_bytes_with_nul().len()).sum::<usize>();
+        let mut text: Vec<u8> = words.iter().flat_map(|word| word.as_bytes_with_nul()).copied().collect();
+        // The kernel takes a command line that does not end in null for one that goes on in the environment.
+        text.truncate(room.saturating_sub(1));
+        text.resize(room, 0);
+        let mut rest = text.as_slice();
+        for old in pointers(self.0) {
+            let (part, more) = rest.split_at((length(old) + 1).min(rest.len()));
+            overwrite(old, part);
+            rest = more;
+        }
+        // SAFETY: the C library keeps it pointing to an array that ends in null; no other thread changes it.
+        let environment = unsafe { environ };
+        pointers(environment).for_each(|old| overwrite(old, &vec![0; length(old)]));
+    }
+}
+
+/// Length without the terminating null.
+fn length(string: *const c_char) -> usize {
+    // SAFETY: a string of argv or environ, which ends in null.
+    unsafe { libc::strlen(string) }
+}
+
+/// Writes over a string of argv or environ, whose terminating null may be the last byte of `new`.
+fn overwrite(old: *const c_char, new: &[u8]) {
+    // SAFETY: these strings are the program's to write (C11, 5.1.2.2.1), and the callers measure `new` by them. Nobody reads them
+    // any more when they are replaced.
+    unsafe { std::ptr::copy_nonoverlapping(new.as_ptr(), old.cast_mut().cast(), new.len()) };
+}
+
 /// Walks an array of strings that ends in null.
-fn strings(mut array: *const *const c_char) -> impl Iterator<Item = &'static CStr> {
+fn pointers(mut array: *const *const c_char) -> impl Iterator<Item = *const c_char> {
     std::iter::from_fn(move || {
         // SAFETY: the callers' arrays end in null, and the walk stops there.
         let string = unsafe { *array };
@@ -50,9 +84,13 @@ fn strings(mut array: *const *const c_char) -> impl Iterator<Item = &'static CSt
         }
         // SAFETY: the element was not the last, so there is a next one.
         array = unsafe { array.add(1) };
-        // SAFETY: not null, so a C string that lasts as long as the program.
-        Some(unsafe { CStr::from_ptr(string) })
+        Some(string)
     })
+}
+
+fn strings(array: *const *const c_char) -> impl Iterator<Item = &'static CStr> {
+    // SAFETY: not null, so a C string that lasts as long as the program.
+    pointers(array).map(|string| unsafe { CStr::from_ptr(string) })
 }
 
 /// Executes `file` with our arguments and, of our environment, the variables named in `keep` (15 at most).

@@ -33,7 +33,7 @@ pub use pass::{receive_fd, receive_with_fd, send_fd};
 pub use pidfd::{pidfd_open, pidfd_send_signal};
 pub use pty::{copy_window_size, pty_slave, set_window_size, take_controlling_terminal, unlock_pty, window_size};
 pub use seal::{on_read_only_mount, sealed, sealed_copy};
-pub use signal::{empty_mask, reset_dispositions, wait_signal};
+pub use signal::{empty_mask, reap_children_at_once, reset_dispositions, wait_signal};
 pub use spawn::{End, Program, Spawned, Step, spawn};
 pub use system::{cwd_is_reachable, reap_any, set_domain_name, set_umask};
 

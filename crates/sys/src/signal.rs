@@ -21,6 +21,17 @@ pub fn reset_dispositions(ignored: u64) -> nix::Result<()> {
     Ok(())
 }
 
+/// Lets children go away when they end, without anybody waiting for them (sigaction(2), `SA_NOCLDWAIT`).
+///
+/// # Errors
+/// As sigaction(2).
+pub fn reap_children_at_once() -> nix::Result<()> {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, Signal, sigaction};
+    let action = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT, SigSet::empty());
+    // SAFETY: the default action runs no code of ours.
+    unsafe { sigaction(Signal::SIGCHLD, &action) }.map(drop)
+}
+
 /// Unblocks every signal.
 ///
 /// # Errors

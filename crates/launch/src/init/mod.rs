@@ -13,7 +13,7 @@ mod sysctl;
 pub(crate) use join::Join;
 
 use crate::console::Console;
-use crate::handler::Handler;
+use crate::handler::{Handler, Parent};
 use crate::hooks;
 use crate::steps::{About, Fault, ProcessStep, Step};
 use crate::sync::{FromParent, Sync};
@@ -25,7 +25,7 @@ use nix::sched::CloneFlags;
 use nix::sys::stat::Mode;
 use root::{Fd, Root};
 use skiff_plan::{Hook, Hooks, HostFacts, InitOp, Process};
-use skiff_sys::SharedProgram;
+use skiff_sys::{Args, SharedProgram};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -50,7 +50,9 @@ pub(crate) struct Start<'a> {
     pub hooks: Option<HookPlan<'a>>,
     /// Name of the session keyring.
     pub keyring: Option<CString>,
-    pub handler: &'a mut dyn Handler,
+    pub handler: &'a mut (dyn Handler + 'a),
+    /// The runtime's own command line, to be hidden where nothing is executed.
+    pub args: Args,
     pub owned: Owned,
     /// Length of the program, once the parent has told it.
     pub program_length: Cell<Option<u16>>,
@@ -107,12 +109,29 @@ pub(crate) fn run(mut start: Start<'_>) -> ! {
     }
     wait_committed(&start).unwrap_or_else(|_| skiff_sys::exit_now(FAILED));
     run_start_hooks(&start);
-    start.handler.run(start.process, start.owned.fifo.as_ref())
+    let Start { handler, process, owned, args, .. } = start;
+    drop((owned.sync, owned.program));
+    if !handler.executes() {
+        take_its_place(args, process);
+    }
+    handler.run(process, owned.fifo)
+}
+
+/// Where nothing is executed, this process stays the runtime's in more than its memory: its command line, environment and name
+/// can be seen, and children that `exec` leaves to it would stay as zombies.
+fn take_its_place(args: Args, process: &Process) {
+    args.replace(&process.args);
+    let name = process.args.first().map(|arg| arg.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default());
+    if let Some(name) = name.and_then(|name| CString::new(name).ok()) {
+        let _ = nix::sys::prctl::set_name(&name);
+    }
+    let _ = skiff_sys::reap_children_at_once();
 }
 
 /// Everything that can fail, up to the point where the parent may say that the process is there.
 fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
     skiff_sys::set_umask(0);
+    start.handler.load().during(ProcessStep::Command)?;
     if !start.user_namespace {
         hide_memory().during(ProcessStep::Begin)?;
     }
@@ -198,6 +217,12 @@ impl Start<'_> {
         }
     }
 
+    /// Lets the handler look for what it runs, and ask the parent about it.
+    fn find_module(&mut self) -> Result<(), Failed> {
+        let Start { handler, process, owned, program_length, .. } = self;
+        handler.find(process, &Questions { sync: &owned.sync, program_length }).during(ProcessStep::Command)
+    }
+
     /// The source that the parent has opened for a step.
     fn source(&self, index: usize) -> Option<Fd> {
         let found = self.owned.sources.iter().find(|(step, _)| *step == index)?;
@@ -243,6 +268,18 @@ impl Start<'_> {
             self.hear(FromParent::HooksDone)?;
         }
         self.run_ours(&plan.hooks.create_container, &plan.states[0], Some(plan.rootfs))
+    }
+}
+
+/// What a handler may ask.
+struct Questions<'a> {
+    sync: &'a Sync,
+    program_length: &'a Cell<Option<u16>>,
+}
+
+impl Parent for Questions<'_> {
+    fn compiled(&self, digest: [u8; 32], module: BorrowedFd<'_>) -> nix::Result<Option<OwnedFd>> {
+        self.sync.ask_compiled(digest, module, &|length| self.program_length.set(Some(length)))
     }
 }
 

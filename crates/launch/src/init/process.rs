@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// Becomes the process in everything but its program.
-pub(super) fn become_process(start: &Start<'_>) -> Result<(), Failed> {
+pub(super) fn become_process(start: &mut Start<'_>) -> Result<(), Failed> {
     let process = start.process;
     own_stdio(process.uid).during(ProcessStep::StdioOwner)?;
     close_descriptors(start).during(ProcessStep::CloseDescriptors)?;
@@ -25,6 +25,7 @@ pub(super) fn become_process(start: &Start<'_>) -> Result<(), Failed> {
     // Entering the root has led to "/".
     let there = !start.ops.is_empty() && process.cwd == Path::new("/");
     let entered = if there { Ok(()) } else { enter_cwd(process) };
+    start.find_module()?;
     if !process.no_new_privileges {
         // Once the capabilities are dropped, the kernel takes no filter without no_new_privs.
         start.load_seccomp().during(ProcessStep::Seccomp)?;
