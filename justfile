@@ -23,6 +23,10 @@ lint:
 fmt:
     cargo fmt --all
 
+# the WebAssembly engine's prefix, out of Debian packages
+engine *FLAGS:
+    integration/engine/build {{FLAGS}}
+
 # a container's life, step by step
 demo:
     integration/demo/run

@@ -19,3 +19,10 @@ need() {
     { apt update && apt install --no-install-recommends "${missing[@]}"; } >/dev/null ||
         { sleep 5; apt update && apt install --no-install-recommends "${missing[@]}"; }
 }
+
+# The mirror that apt uses on this machine, out of either format of its lists.
+mirror() {
+    local lists
+    lists=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true)
+    sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+) .*/\2/p' <<<"$lists" | awk '/\/debian\/?$/ && !found++'
+}

@@ -1,1 +1,1 @@
-//! WebAssembly handler; not in this build yet.
+//! The WebAssembly engine: loads a module in WasmEdge and runs it. Runs in init.

@@ -1,0 +1,44 @@
+//! Links the binary and the tests to the engine's prefix: its libraries, its libc, its program interpreter.
+//! `integration/engine/cargo` says where it lies.
+
+use std::path::Path;
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=SKIFF_ENGINE");
+    println!("cargo:rerun-if-env-changed=SKIFF_ENGINE_RUN");
+    println!("cargo:rerun-if-env-changed=SKIFF_ENGINE_STATIC");
+    if std::env::var_os("SKIFF_ENGINE_STATIC").is_some() {
+        println!("cargo:rustc-env=SKIFF_ENGINE_AT=");
+        return;
+    }
+    let Ok(prefix) = std::env::var("SKIFF_ENGINE") else {
+        println!("cargo:error=skiff-wasm is built by integration/engine/cargo, after integration/engine/build");
+        return;
+    };
+    println!("cargo:rerun-if-changed={prefix}/stamp");
+    let run = std::env::var("SKIFF_ENGINE_RUN").unwrap_or_else(|_| prefix.clone());
+    println!("cargo:rustc-env=SKIFF_ENGINE_AT={run}");
+    // Not by RUSTFLAGS: they would reach proc macros, which live in the host's libc.
+    if Path::new(&prefix).join("lib/ld.so").exists() {
+        link(&format!("--dynamic-linker={run}/lib/ld.so"));
+        // The libraries want newer versions of libc's symbols than the libc of the build machine has.
+        link("--allow-shlib-undefined");
+    }
+    link(&format!("-rpath,{run}/lib"));
+    // RPATH holds for the libraries' libraries too, RUNPATH does not.
+    link("--disable-new-dtags");
+    for stub in stubs(&prefix) {
+        // Named first, so that a system's libwasmedge gets the stub and not the real LLVM.
+        link("--no-as-needed");
+        println!("cargo:rustc-link-arg={stub}");
+    }
+}
+
+fn link(argument: &str) {
+    println!("cargo:rustc-link-arg=-Wl,{argument}");
+}
+
+fn stubs(prefix: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("{prefix}/lib")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path().display().to_string()).filter(|path| path.contains("/libLLVM")).collect()
+}

@@ -1,0 +1,3 @@
+//! `skiff-wasm`: the runtime with the WebAssembly engine.
+
+fn main() {}
