@@ -302,7 +302,7 @@ pub(crate) fn own_environment() -> Vec<CString> {
     let entry = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         CString::new([name.into_vec(), b"=".to_vec(), value.into_vec()].concat()).ok()
     };
-    std::env::vars_os().filter_map(entry).collect()
+    std::env::vars_os().filter(|(name, _)| !name.as_bytes().starts_with(b"SKIFF_")).filter_map(entry).collect()
 }
 
 /// Hooks as the state record keeps them.

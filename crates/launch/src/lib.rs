@@ -39,7 +39,7 @@ pub use kill::kill;
 pub use native::Native;
 pub use notify::offer_notify;
 pub use pause::{pause, resume};
-pub use protect::protect_executable;
+pub use protect::{become_sibling, own_path, protect_executable, sibling_build};
 pub use start::start;
 pub use status::{pids, status};
 pub use steps::Fault;

@@ -93,11 +93,12 @@ fn strings(array: *const *const c_char) -> impl Iterator<Item = &'static CStr> {
     pointers(array).map(|string| unsafe { CStr::from_ptr(string) })
 }
 
-/// Executes `file` with our arguments and, of our environment, the variables named in `keep` (15 at most).
+/// Executes `file` with our arguments and, of our environment, the variables named in `keep`, besides those in `more`, which are
+/// `NAME=VALUE` (15 in all at most).
 ///
 /// # Errors
 /// As execveat(2); it does not return otherwise.
-pub fn execute_again(file: BorrowedFd<'_>, args: Args, keep: &[&str]) -> nix::Result<Infallible> {
+pub fn execute_again(file: BorrowedFd<'_>, args: Args, keep: &[&str], more: &[&CString]) -> nix::Result<Infallible> {
     let mut env = [std::ptr::null::<c_char>(); KEPT + 1];
     let is_kept = |entry: &&CStr| {
         let name = entry.to_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
@@ -105,8 +106,9 @@ pub fn execute_again(file: BorrowedFd<'_>, args: Args, keep: &[&str]) -> nix::Re
     };
     // SAFETY: the C library keeps it pointing to an array that ends in null; no other thread changes it.
     let all = unsafe { environ };
-    for (slot, entry) in env[..KEPT].iter_mut().zip(strings(all).filter(is_kept)) {
-        *slot = entry.as_ptr();
+    let more = more.iter().map(|entry| entry.as_ptr());
+    for (slot, entry) in env[..KEPT].iter_mut().zip(more.chain(strings(all).filter(is_kept).map(CStr::as_ptr))) {
+        *slot = entry;
     }
     // SAFETY: both arrays end in null and point to strings that outlive the call; the empty path is static.
     unsafe { libc::syscall(libc::SYS_execveat, file.as_raw_fd(), c"".as_ptr(), args.0, env.as_ptr(), libc::AT_EMPTY_PATH) };
