@@ -32,6 +32,13 @@ pub enum Error {
         /// What is wrong, with the value where it helps.
         why: String,
     },
+    /// A field of the resources that an update sends, for a reason as [`Error::Invalid`]'s.
+    Resources {
+        /// The field, as in `memory.limit`.
+        field: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A field that is valid, but that this version cannot honour. Refused, never skipped.
     Unsupported {
         /// The field, as in `process.terminal`.
@@ -58,6 +65,7 @@ impl fmt::Display for Error {
             Error::Parse { path, field, source } if field.is_empty() => write!(f, "parse {}: {source}", path.display()),
             Error::Parse { path, field, source } => write!(f, "parse {}: {field}: {source}", path.display()),
             Error::Invalid { field, why } => write!(f, "config.json: {field}: {why}"),
+            Error::Resources { field, why } => write!(f, "resources: {field}: {why}"),
             Error::Unsupported { field } => write!(f, "config.json: {field}: not supported yet"),
         }
     }

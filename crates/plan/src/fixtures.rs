@@ -62,3 +62,21 @@ pub(crate) fn directory() -> PathBuf {
 pub(crate) fn config(name: &str) -> String {
     std::fs::read_to_string(directory().join(name)).unwrap()
 }
+
+/// Numbers that look random and are the same in every run (xorshift).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// From 0 to `bound`, without it.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    /// One of them.
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+}

@@ -40,6 +40,7 @@ pub use options::{CgroupManager, Options};
 pub use plan::*;
 pub use resolve::resolve;
 pub(crate) use resolve::resolve_exec;
+pub use resources::{read_resources, update};
 pub use seccomp::{
     SECCOMP_ACTIONS, Seccomp, SeccompAction, SeccompCondition, SeccompOperator, SeccompOutcome, SeccompRange, SeccompRule,
     SeccompTable, seccomp,

@@ -15,12 +15,21 @@ pub(crate) fn document(document: &mut Value, warnings: &mut Vec<String>) -> bool
             changed |= drop_unknown(set, names, warnings);
         }
     }
-    if let Some(Value::Array(limits)) = document.pointer_mut("/linux/resources/hugepageLimits") {
-        for limit in limits.iter_mut().filter_map(|entry| entry.get_mut("limit")) {
-            changed |= clamp(limit);
-        }
+    changed | clamp_hugepages(document.pointer_mut("/linux/resources/hugepageLimits"))
+}
+
+/// The same for resources alone.
+pub(crate) fn resources(document: &mut Value) {
+    drop_nulls(document);
+    clamp_hugepages(document.get_mut("hugepageLimits"));
+    if document.get("pids").is_some_and(|pids| pids.is_object() && pids.get("limit").is_none()) {
+        document.as_object_mut().map(|blocks| blocks.remove("pids"));
     }
-    changed
+}
+
+fn clamp_hugepages(limits: Option<&mut Value>) -> bool {
+    let limits = limits.and_then(Value::as_array_mut).into_iter().flatten();
+    limits.filter_map(|entry| entry.get_mut("limit")).fold(false, |changed, limit| clamp(limit) | changed)
 }
 
 /// runc reads a null like an absent field; oci-spec only where the field is optional to it.

@@ -255,22 +255,6 @@ fn quota_and_period() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_refused_by_name() {
-    let refused = [
-        (r#"{"blockIO":{"weight":10}}"#, "blockIO"),
-        (r#"{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1}]}}"#, "blockIO"),
-        (r#"{"hugepageLimits":[{"pageSize":"2MB","limit":5}]}"#, "hugepageLimits"),
-        (r#"{"rdma":{"mlx5":{"hcaHandles":1}}}"#, "rdma"),
-        (r#"{"network":{"classID":1}}"#, "network"),
-        (r#"{"network":{"priorities":[{"name":"eth0","priority":1}]}}"#, "network"),
-        (r#"{"unified":{"memory.high":"1"}}"#, "unified"),
-    ];
-    for (resources, name) in refused {
-        assert_eq!(resource_refusal(full_v2(), resources), format!("{name}: not supported yet"));
-    }
-}
-
-#[test]
 fn without_cgroups_a_limit_is_refused() {
     let disabled = |linux| plan_with(full_v2(), CgroupManager::Disabled, linux);
     let nothing = disabled(r#"{"resources":{"devices":[{"allow":false,"access":"rwm"}],"cpu":{},"pids":{"limit":-1}}}"#).unwrap();
@@ -280,7 +264,7 @@ fn without_cgroups_a_limit_is_refused() {
 }
 
 /// Does the last rule that speaks of it allow the access `letter`?
-fn allowed(rules: &[DeviceRule], kind: DeviceKind, major: u32, minor: u32, letter: char) -> bool {
+pub(super) fn allowed(rules: &[DeviceRule], kind: DeviceKind, major: u32, minor: u32, letter: char) -> bool {
     let speaks = |rule: &&DeviceRule| {
         (rule.kind == DeviceKind::All || rule.kind == kind)
             && rule.major.is_none_or(|number| number == major)

@@ -2,19 +2,49 @@
 //! does not have is refused, and the absence of a limit is no reason to refuse anything.
 
 use crate::{CgroupFacts, CgroupWrite, Error};
+use std::borrow::Cow;
 
 /// A value for one file.
 pub(super) struct Value {
-    /// Controller that owns the file.
-    pub controller: &'static str,
-    /// The file.
-    pub file: &'static str,
-    /// What to write.
-    pub value: String,
-    /// Field of config.json below `linux.resources`, and what it says.
-    pub asked: (&'static str, String),
+    write: CgroupWrite,
+    /// What `linux.resources` says.
+    asked: String,
     /// The value limits nothing (`max`): where the file is missing, nothing is lost.
-    pub unlimited: bool,
+    unlimited: bool,
+}
+
+impl Value {
+    /// `asked`: the field of config.json, and what it says.
+    pub(super) fn new(
+        controller: impl Into<Cow<'static, str>>,
+        file: impl Into<String>,
+        value: impl Into<String>,
+        (field, asked): (&'static str, String),
+    ) -> Value {
+        let (file, value) = (file.into(), value.into());
+        let write = CgroupWrite { controller: controller.into(), file, value, field, fallback: None, optional: false };
+        Value { write, asked, unlimited: false }
+    }
+
+    /// A number that goes into the file as it is.
+    pub(super) fn number(controller: &'static str, file: &str, value: u64, field: &'static str) -> Value {
+        Value::new(controller, file, value.to_string(), (field, value.to_string()))
+    }
+
+    pub(super) fn unlimited(self, unlimited: bool) -> Value {
+        let write = CgroupWrite { optional: self.write.optional || unlimited, ..self.write };
+        Value { unlimited, write, ..self }
+    }
+
+    /// A kernel may lack the file.
+    pub(super) fn optional(self) -> Value {
+        Value { write: CgroupWrite { optional: true, ..self.write }, ..self }
+    }
+
+    /// What to write where the file is missing.
+    pub(super) fn or(self, file: impl Into<String>, value: impl Into<String>) -> Value {
+        Value { write: CgroupWrite { fallback: Some((file.into(), value.into())), ..self.write }, ..self }
+    }
 }
 
 /// Writes in the order in which they were added.
@@ -34,21 +64,19 @@ impl<'a> Writes<'a> {
         self.facts.is_some_and(super::is_v1)
     }
 
+    /// The files of version 2 are there.
+    pub(super) fn v2(&self) -> bool {
+        matches!(self.facts, Some(CgroupFacts::V2 { .. }))
+    }
+
     /// Adds a write.
     pub(super) fn push(&mut self, value: Value) -> Result<(), Error> {
-        let (field, asked) = value.asked;
-        if !self.available(value.controller) {
-            return if value.unlimited { Ok(()) } else { Err(self.missing(field, &asked, value.controller)) };
+        let Value { write, asked, unlimited } = value;
+        if self.available(&write.controller) {
+            self.list.push(write);
+            return Ok(());
         }
-        self.list.push(CgroupWrite {
-            controller: value.controller.into(),
-            file: value.file.to_owned(),
-            value: value.value,
-            field,
-            fallback: None,
-            optional: value.unlimited,
-        });
-        Ok(())
+        if unlimited { Ok(()) } else { Err(self.missing(write.field, &asked, &write.controller)) }
     }
 
     pub(super) fn done(self) -> Vec<CgroupWrite> {
@@ -58,7 +86,9 @@ impl<'a> Writes<'a> {
     fn available(&self, controller: &str) -> bool {
         match self.facts {
             None | Some(CgroupFacts::None) => false,
-            Some(CgroupFacts::V2 { controllers, .. }) => controllers.iter().any(|name| name == controller),
+            Some(CgroupFacts::V2 { controllers, .. }) => {
+                controller == "cgroup" || controllers.iter().any(|name| name == controller)
+            }
             Some(CgroupFacts::V1(hierarchies)) => {
                 hierarchies.iter().any(|hierarchy| hierarchy.controllers.split(',').any(|name| name == controller))
             }
