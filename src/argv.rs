@@ -6,10 +6,12 @@ use std::ffi::OsString;
 
 /// Options that take a value, by their long name.
 #[rustfmt::skip]
-const VALUED: [&str; 22] = [
-    "additional-gids", "apparmor", "bundle", "cap", "cgroup", "cgroup-manager", "config", "console-socket", "criu", "cwd",
-    "env", "format", "log", "log-format", "log-level", "pid-file", "pidfd-socket", "preserve-fds", "process",
-    "process-label", "root", "user",
+const VALUED: [&str; 41] = [
+    "additional-gids", "apparmor", "blkio-weight", "bundle", "cap", "cgroup", "cgroup-manager", "config", "console-socket",
+    "cpu-burst", "cpu-idle", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpu-share", "cpuset-cpus",
+    "cpuset-mems", "criu", "cwd", "env", "format", "kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "log",
+    "log-format", "log-level", "mem-bw-schema", "memory", "memory-reservation", "memory-swap", "pid-file", "pidfd-socket",
+    "pids-limit", "preserve-fds", "process", "process-label", "resources", "root", "user",
 ];
 
 /// Options that take none.
@@ -107,7 +109,8 @@ impl Argv {
     /// `-b DIR` everywhere, some of `exec`, `-f FILE` or `-f FORMAT` everywhere but in `delete -f`.
     fn after_short(&self, text: &str) -> Verbatim {
         let of_exec = self.is("exec") && ["-c", "-e", "-g", "-p", "-u"].contains(&text);
-        let valued = text == "-b" || of_exec || (text == "-f" && !self.is("delete"));
+        let of_update = self.is("update") && text == "-r";
+        let valued = text == "-b" || of_exec || of_update || (text == "-f" && !self.is("delete"));
         if valued { Verbatim::NextWord } else { Verbatim::Nothing }
     }
 

@@ -113,6 +113,8 @@ pub(crate) enum Command {
     /// Let a paused container go on
     Resume(commands::Id),
     /// Change the limits of a container
+    /// Change the limits of a container
+    Update(commands::update::Args),
     /// Run a further process in a running container
     Exec(commands::exec::Args),
     /// Write an example config.json
@@ -157,6 +159,11 @@ mod tests {
             "delete ID --force",
             "pause ID",
             "--root /r --log /l --log-format json resume ID",
+            "--root /r --log /l --log-format json update --resources - ID",
+            "--root /r update --resources=- ID",
+            "update --resources=/var/tmp/podman1 ID",
+            "update ID -r -",
+            "update ID --memory 512m --memory-swap=-1 --cpu-quota -1 --pids-limit -1 --cpu-idle 1 --kernel-memory 5",
             "ps --format json ID",
             "ps ID -ef",
             "run -d -b /b ID",

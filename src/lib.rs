@@ -1,6 +1,7 @@
 //! skiff's command line as a library: reads argv, runs one command, prints its error once.
 
 mod argv;
+mod bytes;
 mod cli;
 mod commands;
 mod error;
@@ -92,6 +93,7 @@ fn dispatch(cli: Cli, log: &Log, own: Args, inherited_fds: u32) -> anyhow::Resul
         Command::List(args) => commands::list::run(&args, &context),
         Command::Pause(args) => commands::pause::pause(&args, &context),
         Command::Resume(args) => commands::pause::resume(&args, &context),
+        Command::Update(args) => commands::update::run(&args, &context),
         Command::Ps(args) => commands::ps::run(&args, &context),
         Command::Spec(args) => commands::spec::run(&args),
         Command::Features => commands::features::run(),

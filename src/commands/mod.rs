@@ -12,6 +12,7 @@ pub(crate) mod run;
 pub(crate) mod spec;
 pub(crate) mod start;
 pub(crate) mod state;
+pub(crate) mod update;
 
 /// The only argument of the simplest commands.
 #[derive(Debug, clap::Args)]

@@ -29,4 +29,5 @@ mod spec_features;
 mod start;
 mod state;
 mod terminal;
+mod update;
 mod users;

@@ -27,6 +27,7 @@ mod status;
 mod steps;
 mod sync;
 mod talk;
+mod update;
 
 pub use create::{Created, Request, create, inherited_fds, run_detached};
 pub use delete::delete;
@@ -43,3 +44,4 @@ pub use protect::{become_sibling, own_path, protect_executable, sibling_build};
 pub use start::start;
 pub use status::{pids, status};
 pub use steps::Fault;
+pub use update::update;

@@ -36,6 +36,7 @@ pub use exec::ExecBase;
 pub use facts::{CgroupFacts, Hierarchy, HostFacts, Needs};
 pub use hooks::{Hook, HookKind, Hooks};
 pub use mount_options::mount_option_names;
+pub use oci_spec::runtime::LinuxResources;
 pub use options::{CgroupManager, Options};
 pub use plan::*;
 pub use resolve::resolve;
