@@ -1,6 +1,7 @@
 //! What can go wrong with a cgroup. Every text names the file and the directory, and the field of config.json where
 //! one asked for it.
 
+use crate::UnitError;
 use nix::errno::Errno;
 use skiff_sys::errno_text;
 use std::fmt;
@@ -94,7 +95,7 @@ pub enum Error {
         /// Name of the unit.
         unit: String,
         /// Why not.
-        why: String,
+        why: UnitError,
     },
     /// More than one thing went wrong.
     Several(Vec<Error>),

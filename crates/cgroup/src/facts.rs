@@ -61,7 +61,13 @@ fn unified(mount: &Path, own: &str, with_controllers: bool) -> Result<CgroupFact
 
 /// The path on the line `0::/path`; the root where there is none.
 fn unified_own(own: &str) -> &str {
-    own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/")
+    path_in(own, "").unwrap_or("/")
+}
+
+/// The path in `/proc/PID/cgroup` of the hierarchy with these controllers, as that file names them; none is version 2.
+pub(crate) fn path_in<'t>(list: &'t str, controllers: &str) -> Option<&'t str> {
+    let mut lines = list.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+    lines.find_map(|(names, path)| (names == controllers).then_some(path))
 }
 
 /// A line `4:memory:/path` with the place where that hierarchy is mounted: `cpu,cpuacct` lies at that name or, as on
@@ -83,7 +89,7 @@ fn version1(root: &Path, line: &str) -> Result<Option<Hierarchy>, Error> {
 /// The runtime's own cgroup relative to the mount. Both paths of `/proc/self/cgroup` and of the mount may start below
 /// the hierarchy's root: inside a container without a cgroup namespace the mount shows only a subtree, and a process
 /// above its namespace's root has `/..` in its path. Then leading names are dropped until something is there.
-fn below_mount(mount: &Path, own: &str) -> Result<PathBuf, Error> {
+pub(crate) fn below_mount(mount: &Path, own: &str) -> Result<PathBuf, Error> {
     let names: Vec<Component<'_>> = Path::new(own).components().filter(|c| *c != Component::RootDir).collect();
     if names.contains(&Component::ParentDir) {
         return Ok(PathBuf::new());

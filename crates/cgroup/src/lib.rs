@@ -18,6 +18,7 @@ mod write;
 pub use error::Error;
 pub use facts::facts;
 pub use skiff_state::{CgroupRecord, UnitRecord};
+pub use systemd::UnitError;
 
 use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupUpdate, Hierarchy, MemoryCheck};
 use std::os::fd::BorrowedFd;
@@ -264,8 +265,16 @@ impl Cgroup {
     /// # Errors
     /// A unit that could not be stopped, and every directory that would not go, `EBUSY` after about a second of retries.
     pub fn remove(&self) -> Result<(), Error> {
-        let stopped = self.unit.as_ref().map_or(Ok(()), systemd::stop);
-        let removed = either!(self, cgroup => cgroup.remove(), Ok(()));
-        Error::all([stopped.err(), removed.err()].into_iter().flatten().collect())
+        let there = self.record().dirs.iter().any(|(_, dir)| dir.is_dir());
+        let stopped = match self.unit.as_ref().map_or(Ok(()), systemd::stop) {
+            // A manager that has gone has taken its units along; a directory says that it has not.
+            Err(Error::Unit { why: UnitError::NoManager { .. }, .. }) if !there => Ok(()),
+            other => other,
+        };
+        Error::all([stopped.err(), self.remove_directories().err()].into_iter().flatten().collect())
+    }
+
+    fn remove_directories(&self) -> Result<(), Error> {
+        either!(self, cgroup => cgroup.remove(), Ok(()))
     }
 }

@@ -3,11 +3,12 @@
 
 use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
+use crate::systemd::{self, is_slice};
 use crate::update::{self, Undo};
 use crate::{Error, device_v1, remove, write};
 use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
-use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck, V1Dir};
+use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck, SystemdUnit, V1Dir};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -35,7 +36,37 @@ impl Place {
 
 impl V1 {
     pub(crate) fn create(layout: &[V1Dir], writes: &[CgroupWrite], devices: Option<&[DeviceRule]>) -> Result<V1, Error> {
-        let mut all_made = Vec::new();
+        let mut made = Vec::new();
+        let cgroup = Self::make(layout, writes, devices, None, &mut made)?;
+        made.into_iter().for_each(Made::keep);
+        Ok(cgroup)
+    }
+
+    /// As [`V1::create`], after systemd has made the unit: it puts the process into its own hierarchies and, where they
+    /// have a limit, into those of some controllers; the rest is ours. What we make goes into `made`.
+    pub(crate) fn adopt(
+        layout: &[V1Dir],
+        writes: &[CgroupWrite],
+        devices: Option<&[DeviceRule]>,
+        unit: &SystemdUnit,
+        pid: u32,
+        made: &mut Vec<Made>,
+    ) -> Result<V1, Error> {
+        let layout = layout.iter().map(|dir| located(dir, unit, pid)).collect::<Result<Vec<_>, _>>()?;
+        let cgroup = Self::make(&layout, writes, devices, Some(pid), made)?;
+        let unplaced = cgroup.dirs.iter().filter(|place| is_slice(&unit.name) || !systemds_own(&place.controllers));
+        unplaced.filter_map(|place| place.dir.as_ref()).try_for_each(|dir| dir.put("cgroup.procs", &pid.to_string()))?;
+        Ok(cgroup)
+    }
+
+    /// `guest` may be in it already.
+    fn make(
+        layout: &[V1Dir],
+        writes: &[CgroupWrite],
+        devices: Option<&[DeviceRule]>,
+        guest: Option<u32>,
+        all_made: &mut Vec<Made>,
+    ) -> Result<V1, Error> {
         let mut dirs = Vec::new();
         for wanted in layout {
             let (place, made) = make(wanted)?;
@@ -43,13 +74,12 @@ impl V1 {
             all_made.push(made);
         }
         let cgroup = V1 { dirs };
-        cgroup.check_free(&all_made)?;
+        cgroup.check_free(all_made, guest)?;
         write::all(writes, |controller| cgroup.dir(controller))?;
-        cgroup.fill_cpuset(&all_made)?;
+        cgroup.fill_cpuset(all_made)?;
         if let Some(rules) = devices {
             cgroup.restrict_devices(rules)?;
         }
-        all_made.into_iter().for_each(Made::keep);
         Ok(cgroup)
     }
 
@@ -196,10 +226,10 @@ impl V1 {
 
     /// The container must have the cgroup for itself, and must be able to run in it. Only a directory that was there
     /// before can hold processes; a new one can be frozen by one above it.
-    fn check_free(&self, made: &[Made]) -> Result<(), Error> {
+    fn check_free(&self, made: &[Made], guest: Option<u32>) -> Result<(), Error> {
         let old = self.dirs.iter().zip(made).filter(|(_, made)| !made.leaf_is_new());
         for dir in old.filter_map(|(place, _)| place.dir.as_ref()) {
-            let processes = kill::pids(dir)?.len();
+            let processes = kill::pids(dir)?.iter().filter(|pid| Some(**pid) != guest).count();
             if processes > 0 {
                 return Err(Error::NotEmpty { dir: dir.path().to_owned(), processes });
             }
@@ -242,6 +272,18 @@ impl V1 {
         }
         Ok(())
     }
+}
+
+/// A hierarchy that systemd keeps for itself: it makes the directory of every unit there.
+fn systemds_own(controllers: &str) -> bool {
+    matches!(controllers, "" | "name=systemd")
+}
+
+/// The directory as planned, or where systemd has put the process.
+fn located(dir: &V1Dir, unit: &SystemdUnit, pid: u32) -> Result<V1Dir, Error> {
+    let known = systemds_own(&dir.controllers) && !is_slice(&unit.name);
+    let path = if known { systemd::found(&dir.mount, &dir.controllers, unit, pid)? } else { dir.path.clone() };
+    Ok(V1Dir { path, ..dir.clone() })
 }
 
 /// The container's directory in one hierarchy.

@@ -31,12 +31,34 @@ impl V2 {
         writes: &[CgroupWrite],
         devices: Option<&[DeviceRule]>,
     ) -> Result<V2, Error> {
+        Self::make(mount, path, controllers, writes, devices, check_free)
+    }
+
+    /// As [`V2::create`], for a directory that systemd has made, perhaps with the container's process in it.
+    pub(crate) fn adopt(
+        mount: &Path,
+        path: &Path,
+        controllers: &[String],
+        writes: &[CgroupWrite],
+        devices: Option<&[DeviceRule]>,
+    ) -> Result<V2, Error> {
+        Self::make(mount, path, controllers, writes, devices, |_| Ok(()))
+    }
+
+    fn make(
+        mount: &Path,
+        path: &Path,
+        controllers: &[String],
+        writes: &[CgroupWrite],
+        devices: Option<&[DeviceRule]>,
+        check: impl Fn(&Dir) -> Result<(), Error>,
+    ) -> Result<V2, Error> {
         let mut refused: Refused = None;
         let mount = Dir::mount(mount, CGROUP2_SUPER_MAGIC)?;
         let (dir, made) = Made::walk(mount, path, |above| enable(above, controllers, &mut refused))?;
         // A new directory of the mount itself has nobody in it and nothing above it that could be frozen.
         if !made.leaf_is_new() || path.components().count() > 1 {
-            check_free(&dir)?;
+            check(&dir)?;
         }
         if refused.is_some() {
             check_controllers(&dir, writes, refused)?;

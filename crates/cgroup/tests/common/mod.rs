@@ -26,7 +26,7 @@ fn unique(test: &str) -> PathBuf {
 }
 
 /// Says why a test does nothing; not with `eprintln`, which the test harness keeps to itself.
-fn skip(test: &str, why: &str) {
+pub fn skip(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped {test}: {why}");
 }
 
