@@ -54,6 +54,8 @@ pub enum Error {
     Frozen(PathBuf),
     /// The container has no cgroup that could be frozen.
     NoFreezer,
+    /// The container stays in its caller's cgroup, where nothing is its own.
+    NoCgroup,
     /// A new limit lies at or below what is used.
     InUse {
         /// What is limited, as `memory`.
@@ -115,6 +117,12 @@ impl Error {
         }
     }
 
+    /// The cgroup has been removed.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.errno().is_some_and(crate::files::gone)
+    }
+
     /// Nothing, the one error, or all of them.
     pub(crate) fn all(mut errors: Vec<Error>) -> Result<(), Error> {
         match errors.len() {
@@ -151,6 +159,7 @@ impl fmt::Display for Error {
             }
             Error::Frozen(dir) => write!(f, "container's cgroup unexpectedly frozen: {}", dir.display()),
             Error::NoFreezer => f.write_str("the container has no cgroup that can be frozen"),
+            Error::NoCgroup => f.write_str("the container has no cgroup of its own that could be measured"),
             Error::InUse { what, limit, used } => {
                 write!(f, "linux.resources.memory.checkBeforeUpdate: the {what} limit of {limit} is not above the {used} in use")
             }

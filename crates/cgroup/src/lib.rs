@@ -9,20 +9,25 @@ mod facts;
 mod files;
 mod kill;
 mod remove;
+pub mod stats;
 pub mod systemd;
 mod update;
 mod v1;
 mod v2;
+mod watch;
 mod write;
 
 pub use error::Error;
 pub use facts::facts;
 pub use skiff_state::{CgroupRecord, UnitRecord};
+pub use stats::Stats;
 pub use systemd::UnitError;
+pub use watch::{Event, Watch};
 
 use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupUpdate, Hierarchy, MemoryCheck};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What [`Cgroup::open`] will need for the cgroup that the plan asks for, before it exists: whoever finds the record of an
 /// interrupted create can remove it.
@@ -257,6 +262,24 @@ impl Cgroup {
     #[must_use]
     pub fn oom_kills(&self) -> Option<u64> {
         either!(self, cgroup => cgroup.oom_kills(), None)
+    }
+
+    /// What the container uses and has used.
+    ///
+    /// # Errors
+    /// [`Error::NoCgroup`], `ENOENT` when the cgroup is gone, a file that cannot be read or understood; one that is not there is none.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        either!(self, cgroup => cgroup.stats(), Err(Error::NoCgroup))
+    }
+
+    /// Watches over the container until its first process (a pidfd) and all others have ended, or `output` has no reader any
+    /// more. `interval` is greater than zero.
+    ///
+    /// # Errors
+    /// [`Error::NoCgroup`], or the kernel refuses a descriptor.
+    pub fn watch<'o>(&self, init: OwnedFd, interval: Duration, output: BorrowedFd<'o>) -> Result<Watch<'o>, Error> {
+        let (oom, events) = either!(self, cgroup => (cgroup.oom()?, cgroup.events()?), return Err(Error::NoCgroup));
+        Watch::new(init, interval, output, oom, events)
     }
 
     /// Removes the container's own directories, with those below them, after stopping the unit that they belong to; what

@@ -5,7 +5,8 @@ use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
 use crate::systemd::{self, is_slice};
 use crate::update::{self, Undo};
-use crate::{Error, device_v1, remove, write};
+use crate::watch::{self, Oom};
+use crate::{Error, Stats, device_v1, remove, stats, write};
 use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
 use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck, SystemdUnit, V1Dir};
@@ -216,6 +217,23 @@ impl V1 {
 
     pub(crate) fn oom_kills(&self) -> Option<u64> {
         number(&self.dir("memory")?.read("memory.oom_control").ok()?, "oom_kill")
+    }
+
+    pub(crate) fn stats(&self) -> Result<Stats, Error> {
+        let gone = || Error::path("open", self.dirs.first().map_or(Path::new(""), |place| &place.path), Errno::ENOENT);
+        let dir = self.main().ok_or_else(gone)?;
+        let stats = stats::v1::read(|controller| self.dir(controller))?;
+        // What was removed meanwhile has no files, which would read as no controllers.
+        dir.read("cgroup.procs").map(|_| stats).map_err(|errno| dir.read_error("cgroup.procs", errno))
+    }
+
+    pub(crate) fn oom(&self) -> Result<Option<Oom>, Error> {
+        self.dir("memory").map_or(Ok(None), Oom::signalled)
+    }
+
+    /// `cgroup.events` of a hybrid host's unified hierarchy.
+    pub(crate) fn events(&self) -> Result<Option<OwnedFd>, Error> {
+        self.dir("").map_or(Ok(None), |dir| watch::reader(dir, "cgroup.events"))
     }
 
     pub(crate) fn remove(&self) -> Result<(), Error> {

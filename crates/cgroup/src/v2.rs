@@ -3,12 +3,13 @@
 use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
 use crate::update::{self, Undo};
-use crate::{Error, delegate, device_bpf, remove, write};
+use crate::watch::{self, Oom};
+use crate::{Error, Stats, delegate, device_bpf, remove, stats, write};
 use nix::errno::Errno;
 use nix::sys::statfs::CGROUP2_SUPER_MAGIC;
 use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck};
 use skiff_sys::bpf;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -192,6 +193,21 @@ impl V2 {
     /// Counts what the kernel killed below this cgroup too.
     pub(crate) fn oom_kills(&self) -> Option<u64> {
         number(&self.dir.as_ref()?.read("memory.events").ok()?, "oom_kill")
+    }
+
+    pub(crate) fn stats(&self) -> Result<Stats, Error> {
+        let dir = self.dir.as_ref().ok_or_else(|| Error::path("open", &self.path, Errno::ENOENT))?;
+        let stats = stats::v2::read(dir)?;
+        // What was removed meanwhile has no files, which would read as no controllers.
+        dir.read("cgroup.controllers").map(|_| stats).map_err(|errno| dir.read_error("cgroup.controllers", errno))
+    }
+
+    pub(crate) fn oom(&self) -> Result<Option<Oom>, Error> {
+        self.dir.as_ref().map_or(Ok(None), Oom::counted)
+    }
+
+    pub(crate) fn events(&self) -> Result<Option<OwnedFd>, Error> {
+        self.dir.as_ref().map_or(Ok(None), |dir| watch::reader(dir, "cgroup.events"))
     }
 
     pub(crate) fn remove(&self) -> Result<(), Error> {

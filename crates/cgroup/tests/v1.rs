@@ -49,6 +49,21 @@ fn everything_is_fine_with_a_cgroup_that_is_gone() {
 }
 
 #[test]
+fn a_cgroup_that_is_gone_has_no_statistics() {
+    let Some(place) = Place::v1("nothing") else { return };
+    no_statistics_of_nothing(&place);
+}
+
+#[test]
+fn the_watch_lasts_until_the_last_process() {
+    let Some(place) = Place::v1("watch") else { return };
+    // The unified hierarchy of a hybrid host tells.
+    if place.has("") {
+        watch_lasts_until_the_last_process(&place.create("c", vec![]));
+    }
+}
+
+#[test]
 fn nested_cgroups_are_listed_killed_and_removed() {
     let Some(place) = Place::v1("nested") else { return };
     let cgroup = place.create("c", vec![]);

@@ -29,6 +29,18 @@ fn create_place_kill_remove() {
 }
 
 #[test]
+fn a_cgroup_that_is_gone_has_no_statistics() {
+    let Some(place) = Place::v2("nothing") else { return };
+    no_statistics_of_nothing(&place);
+}
+
+#[test]
+fn the_watch_lasts_until_the_last_process() {
+    let Some(place) = Place::v2("watch") else { return };
+    watch_lasts_until_the_last_process(&place.create("c", vec![]));
+}
+
+#[test]
 fn everything_is_fine_with_a_cgroup_that_is_gone() {
     let Some(place) = Place::v2("gone") else { return };
     let cgroup = place.create("c", vec![]);

@@ -46,6 +46,14 @@ fn signal_init(record: &Record, init: &Init, signal: i32) -> Result<(), Error> {
     Ok(())
 }
 
+/// A descriptor of the container's first process, which polls readable once it has ended; `None` when it has.
+///
+/// # Errors
+/// The process cannot be opened, or nothing be read of it.
+pub fn init_fd(record: &Record) -> Result<Option<OwnedFd>, Error> {
+    record.init.as_ref().map_or(Ok(None), open)
+}
+
 /// A descriptor of init, if the process with its pid is still the one recorded.
 pub(crate) fn open(init: &Init) -> Result<Option<OwnedFd>, Error> {
     let pidfd = match skiff_sys::pidfd_open(init.pid) {

@@ -36,7 +36,7 @@ pub use exec::{ExecRequest, exec};
 pub use foreground::run_foreground;
 pub use handler::{Engine, Handler, Parent};
 pub use host::host_facts;
-pub use kill::kill;
+pub use kill::{init_fd, kill};
 pub use native::Native;
 pub use notify::offer_notify;
 pub use pause::{pause, resume};
