@@ -6,19 +6,19 @@ use std::ffi::OsString;
 
 /// Options that take a value, by their long name.
 #[rustfmt::skip]
-const VALUED: [&str; 41] = [
+const VALUED: [&str; 42] = [
     "additional-gids", "apparmor", "blkio-weight", "bundle", "cap", "cgroup", "cgroup-manager", "config", "console-socket",
     "cpu-burst", "cpu-idle", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpu-share", "cpuset-cpus",
-    "cpuset-mems", "criu", "cwd", "env", "format", "kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "log",
+    "cpuset-mems", "criu", "cwd", "env", "format", "interval", "kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "log",
     "log-format", "log-level", "mem-bw-schema", "memory", "memory-reservation", "memory-swap", "pid-file", "pidfd-socket",
     "pids-limit", "preserve-fds", "process", "process-label", "resources", "root", "user",
 ];
 
 /// Options that take none.
 #[rustfmt::skip]
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 16] = [
     "all", "debug", "detach", "force", "help", "ignore-paused", "keep", "no-new-keyring", "no-new-privs", "no-pivot",
-    "no-subreaper", "quiet", "systemd-cgroup", "tty", "version",
+    "no-subreaper", "quiet", "stats", "systemd-cgroup", "tty", "version",
 ];
 
 /// Valued before the command, a flag of `spec`.

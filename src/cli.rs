@@ -108,6 +108,8 @@ pub(crate) enum Command {
     List(commands::list::Args),
     /// Show the processes of a container
     Ps(commands::ps::Args),
+    /// Print what a container uses, and when its memory is exhausted, as JSON
+    Events(commands::events::Args),
     /// Freeze all processes of a container
     Pause(commands::Id),
     /// Let a paused container go on
@@ -164,6 +166,9 @@ mod tests {
             "update --resources=/var/tmp/podman1 ID",
             "update ID -r -",
             "update ID --memory 512m --memory-swap=-1 --cpu-quota -1 --pids-limit -1 --cpu-idle 1 --kernel-memory 5",
+            "--root /r --log /l --log-format json events --interval=5s ID",
+            "events --stats ID",
+            "events ID --interval 1m30s",
             "ps --format json ID",
             "ps ID -ef",
             "run -d -b /b ID",

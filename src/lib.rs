@@ -4,6 +4,7 @@ mod argv;
 mod bytes;
 mod cli;
 mod commands;
+mod duration;
 mod error;
 mod listen;
 mod log;
@@ -11,6 +12,7 @@ mod output;
 mod owner;
 mod root;
 mod signal;
+mod stats;
 mod table;
 mod version;
 mod view;
@@ -94,6 +96,7 @@ fn dispatch(cli: Cli, log: &Log, own: Args, inherited_fds: u32) -> anyhow::Resul
         Command::Pause(args) => commands::pause::pause(&args, &context),
         Command::Resume(args) => commands::pause::resume(&args, &context),
         Command::Update(args) => commands::update::run(&args, &context),
+        Command::Events(args) => commands::events::run(&args, &context),
         Command::Ps(args) => commands::ps::run(&args, &context),
         Command::Spec(args) => commands::spec::run(&args),
         Command::Features => commands::features::run(),

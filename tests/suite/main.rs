@@ -11,6 +11,7 @@ mod bad_input;
 mod cgroups;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod exec_around;
 mod hooks;

@@ -16,7 +16,7 @@ pub use fd_socket::FdSocket;
 pub use mode::Mode;
 pub use mountinfo::{MountLine, mount_at};
 pub use refusal::{refused, refused_call};
-pub use runtime::{Out, binary, is_skiff};
+pub use runtime::{Out, Running, binary, is_skiff};
 pub use skip::skipped;
 pub use test::{HostMount, Test, copy_program};
 
