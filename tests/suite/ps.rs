@@ -1,5 +1,7 @@
 //! `ps`: the container's processes by their pids on the host.
 
+use std::fs;
+
 use crate::common::Test;
 
 both!(json, |t: &mut Test| {
@@ -41,6 +43,22 @@ both!(a_created_container_has_its_init, |t: &mut Test| {
     t.create();
     let pids: Vec<i32> = serde_json::from_str(t.call(&["ps", "-f", "json", &t.id]).ok()).unwrap();
     assert_eq!(pids, [t.pid()]);
+});
+
+both!(processes_in_cgroups_that_the_container_made, |t: &mut Test| {
+    t.remount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "rw"]);
+    t.sh("sleep 1000000 & for dir in /sys/fs/cgroup /sys/fs/cgroup/*; do [ -e $dir/cgroup.procs ] || continue; \
+          mkdir -p $dir/a/b; echo $! >$dir/a/b/cgroup.procs; done; echo ready; wait");
+    let out = t.create();
+    t.start();
+    out.wait_for("ready");
+    let inner: Vec<String> = t.cgroups().iter().filter_map(|dir| fs::read_to_string(dir.join("a/b/cgroup.procs")).ok()).collect();
+    let moved = inner.iter().find_map(|text| text.trim().parse::<i32>().ok()).expect("none was moved");
+    let mut pids: Vec<i32> = serde_json::from_str(t.call(&["ps", "-f", "json", &t.id]).ok()).unwrap();
+    pids.sort_unstable();
+    let mut wanted = [t.pid(), moved];
+    wanted.sort_unstable();
+    assert_eq!(pids, wanted);
 });
 
 both!(unknown_id, |t: &mut Test| {
