@@ -387,11 +387,6 @@ both!(what_is_not_built_yet_is_refused_by_name, |t: &mut Test| {
         ("/linux/intelRdt", json!({"closID": "x"})),
         ("/linux/netDevices", json!({"eth7": {"name": "eth0"}})),
         ("/linux/memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"})),
-        ("/linux/resources/hugepageLimits", json!([{"pageSize": "2MB", "limit": 4_194_304}])),
-        ("/linux/resources/rdma", json!({"mlx5_1": {"hcaHandles": 3}})),
-        ("/linux/resources/unified", json!({"memory.high": "1048576"})),
-        ("/linux/resources/network", json!({"classID": 1_048_577})),
-        ("/linux/resources/blockIO", json!({"weight": 500})),
     ] {
         let field = pointer[1..].replace('/', ".");
         refused_value(t, pointer, value, &["config.json", &field, "not supported"]);

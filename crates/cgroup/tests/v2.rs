@@ -229,6 +229,20 @@ fn optional_files_may_be_missing() {
 }
 
 #[test]
+fn another_file_takes_the_place_of_one_that_is_missing() {
+    let Some(place) = Place::v2("fallback") else { return };
+    let instead = |file: &str| skiff_plan::CgroupWrite {
+        fallback: Some(("cgroup.max.depth".into(), "3".into())),
+        ..write("cgroup", file, "7")
+    };
+    let CgroupPlan { layout, .. } = place.plan("c", vec![]);
+    let writes = vec![instead("cgroup.nothing"), instead("cgroup.max.descendants")];
+    Cgroup::create(&CgroupPlan { writes, ..CgroupPlan::bare(layout) }).unwrap();
+    let dir = place.dir("").join("c");
+    assert_eq!((read(&dir, "cgroup.max.depth").as_str(), read(&dir, "cgroup.max.descendants").as_str()), ("3", "7"));
+}
+
+#[test]
 fn a_missing_controller_is_named() {
     let Some(place) = Place::v2("nocontroller") else { return };
     let text = Cgroup::create(&place.plan("c", vec![write("nothing", "nothing.max", "1")])).unwrap_err().to_string();

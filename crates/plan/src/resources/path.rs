@@ -54,7 +54,7 @@ fn clean(asked: &Path) -> Result<PathBuf, Error> {
 fn refuse_systemd_form(asked: &Path) -> Result<(), Error> {
     let text = asked.to_string_lossy();
     if !asked.is_absolute() && text.split(':').count() == 3 {
-        return Err(invalid(asked, "the form slice:prefix:name needs the systemd cgroup driver, which is not supported yet"));
+        return Err(invalid(asked, "the form slice:prefix:name needs the systemd cgroup driver (--systemd-cgroup)"));
     }
     Ok(())
 }
