@@ -29,15 +29,15 @@ pub(super) fn layout(asked: Option<&Path>, id: &str, facts: &CgroupFacts) -> Res
     }
 }
 
-/// The path without `.`, `..` and its leading slash. runc silently cuts off a `..` that leads above the start; such a
-/// path cannot mean what it says, so it is refused.
+/// The path without `.` and its leading slash. runc resolves a `..`, and silently cuts off what leads above the start; such a path
+/// cannot mean what it says, so it is refused.
 fn clean(asked: &Path) -> Result<PathBuf, Error> {
     refuse_systemd_form(asked)?;
     let mut below = PathBuf::new();
     for component in asked.components() {
         match component {
             Component::Normal(name) => below.push(name),
-            Component::ParentDir if !below.pop() => return Err(invalid(asked, "leads above the cgroup where it starts")),
+            Component::ParentDir => return Err(invalid(asked, "`..` could lead into another's cgroup")),
             _ => {}
         }
     }

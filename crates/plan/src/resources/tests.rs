@@ -89,7 +89,7 @@ fn paths_of_version_2() {
     assert_eq!(v2_path(r#"{"cgroupsPath":"pod/x"}"#), Path::new("user.slice/pod/x"));
     assert_eq!(v2_path("{}"), Path::new("user.slice/c1"));
     assert_eq!(v2_path(r#"{"cgroupsPath":""}"#), Path::new("user.slice/c1"));
-    assert_eq!(v2_path(r#"{"cgroupsPath":"/a//./b/../c/"}"#), Path::new("a/c"));
+    assert_eq!(v2_path(r#"{"cgroupsPath":"/a//./c/"}"#), Path::new("a/c"));
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn paths_of_version_1() {
 
 #[test]
 fn paths_that_lead_elsewhere_are_refused() {
-    for path in ["/../x", "../x", "/a/../../x", "a/../../x"] {
+    for path in ["/../x", "../x", "/a/../../x", "a/../../x", "/a/../x", "/a/.."] {
         let text = refusal(full_v2(), &format!(r#"{{"cgroupsPath":"{path}"}}"#));
-        assert_eq!(text, format!("linux.cgroupsPath: \"{path}\": leads above the cgroup where it starts"));
+        assert_eq!(text, format!("linux.cgroupsPath: \"{path}\": `..` could lead into another's cgroup"));
     }
-    for path in ["/", ".", "/a/..", "a/.."] {
+    for path in ["/", ".", "/./"] {
         let text = refusal(v1(), &format!(r#"{{"cgroupsPath":"{path}"}}"#));
         assert_eq!(text, format!("linux.cgroupsPath: \"{path}\": names no cgroup of the container's own"));
     }
