@@ -3,111 +3,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
+#[path = "common/unit.rs"]
+mod unit;
 use common::{DEVICE_SCRIPT, Shell, null_and_zero, read, write};
 use nix::unistd::geteuid;
-use skiff_cgroup::{Cgroup, CgroupRecord, Error, UnitError, UnitRecord, facts, planned, systemd};
-use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupWrite, SystemdUnit, UnitProperty, Variant};
-use std::path::{Path, PathBuf};
+use skiff_cgroup::{Cgroup, CgroupRecord, Error, UnitError, UnitRecord, planned, systemd};
+use skiff_plan::{CgroupLayout, CgroupPlan, SystemdUnit, UnitProperty, Variant};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use unit::{Unit, property, skip, systemctl};
 
 const MIB: u64 = 1 << 20;
 
-/// The harness names a test's thread after it.
-fn skip(why: &str) {
-    common::skip(std::thread::current().name().unwrap_or("a test"), why);
-}
-
-fn systemctl(arguments: &[&str]) -> String {
-    let user: &[&str] = if geteuid().is_root() { &[] } else { &["--user"] };
-    let output = Command::new("systemctl").args(user).args(arguments).stderr(Stdio::null()).output();
-    output.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn show(unit: &str, property: &str) -> String {
-    systemctl(&["show", "-p", property, "--value", "--", unit])
-}
-
-/// A unit that one test may ask for; whatever is there at the end is stopped.
-struct Unit {
-    name: String,
-    mount: PathBuf,
-    root: PathBuf,
-}
-
-impl Unit {
-    fn new(test: &str, suffix: &str) -> Option<Unit> {
-        if systemctl(&["show", "-p", "Version", "--value"]).is_empty() {
-            skip("no systemd runs here");
-            return None;
-        }
-        let Ok(CgroupFacts::V2 { mount, .. }) = facts(false) else {
-            skip("this host has version 1 hierarchies");
-            return None;
-        };
-        let root = show("-.slice", "ControlGroup").trim_matches('/').into();
-        // A slice's name says where it lies: no dashes.
-        Some(Unit { name: format!("skifftest{}{test}.{suffix}", std::process::id()), mount, root })
-    }
-
-    fn scope(test: &str) -> Option<Unit> {
-        Unit::new(test, "scope")
-    }
-
-    fn record(&self) -> UnitRecord {
-        UnitRecord { name: self.name.clone(), user: !geteuid().is_root() }
-    }
-
-    fn dir(&self, slice: &str) -> PathBuf {
-        self.mount.join(&self.root).join(slice).join(&self.name)
-    }
-
-    /// In `system.slice` or `app.slice`, delegated, as the plan of a container has it.
-    fn plan(&self, properties: Vec<UnitProperty>, writes: Vec<CgroupWrite>) -> CgroupPlan {
-        let slice = if geteuid().is_root() { "system.slice" } else { "app.slice" };
-        self.plan_in(slice, slice, properties, writes)
-    }
-
-    fn plan_in(&self, slice: &str, place: &str, properties: Vec<UnitProperty>, writes: Vec<CgroupWrite>) -> CgroupPlan {
-        let UnitRecord { name, user } = self.record();
-        let mut all = vec![property("DefaultDependencies", Variant::Bool(false))];
-        if name.ends_with(".scope") {
-            all.push(property("Delegate", Variant::Bool(true)));
-        }
-        all.extend(properties);
-        let unit = Some(SystemdUnit { name, slice: slice.into(), user, properties: all });
-        let path = self.root.join(place).join(&self.name);
-        let controllers = ["memory", "pids", "cpu"].map(str::to_owned).to_vec();
-        let layout = CgroupLayout::V2 { mount: self.mount.clone(), path, controllers };
-        CgroupPlan { unit, writes, ..CgroupPlan::bare(layout) }
-    }
-
-    fn show(&self, property: &str) -> String {
-        show(&self.name, property)
-    }
-
-    /// Nothing of it is left: systemd does not know it, and there is no directory.
-    fn assert_gone(&self, plan: &CgroupPlan) {
-        // Any slice can be had for the asking.
-        let (property, wanted) =
-            if self.name.ends_with(".slice") { ("ActiveState", "inactive") } else { ("LoadState", "not-found") };
-        assert_eq!(self.show(property), wanted);
-        assert!(!planned(plan).dirs[0].1.exists());
-    }
-}
-
-impl Drop for Unit {
-    fn drop(&mut self) {
-        if self.show("LoadState") != "not-found" {
-            systemctl(&["kill", "-s", "KILL", &self.name]);
-            systemctl(&["stop", &self.name]);
-            systemctl(&["reset-failed", &self.name]);
-        }
-    }
-}
-
-fn property(name: &str, value: Variant) -> UnitProperty {
-    UnitProperty { name: name.into(), value, since: 0 }
+/// systemd's own device filter.
+fn only(devices: &[&str]) -> Vec<UnitProperty> {
+    let pair = |path: &&str| Variant::Struct(vec![Variant::Text((*path).into()), Variant::Text("rwm".into())]);
+    let list = |devices: &[&str]| property("DeviceAllow", Variant::Array("(ss)".into(), devices.iter().map(pair).collect()));
+    vec![property("DevicePolicy", Variant::Text("strict".into())), list(&[]), list(devices)]
 }
 
 fn cgroup_of(pid: u32) -> String {
@@ -160,7 +73,7 @@ fn a_scope_is_made_limited_and_removed() {
     assert_eq!(record, planned(&plan));
     assert_eq!(record.unit, Some(unit.record()));
     let dir = &record.dirs[0].1;
-    assert_eq!(unit.mount.join(cgroup_of(shell.pid())), *dir);
+    assert_eq!(unit.mount().join(cgroup_of(shell.pid())), *dir);
     assert_eq!(cgroup.pids().unwrap(), [shell.pid()]);
     for (name, wanted) in [
         ("ActiveState", "active"),
@@ -212,7 +125,7 @@ fn a_process_below_the_scope_may_make_cgroups_of_its_own() {
     let plan = unit.plan(vec![], vec![]);
     let shell = Shell::waiting();
     let cgroup = Cgroup::create_unit(&plan, shell.pid()).unwrap();
-    let dir = unit.mount.join(cgroup_of(shell.pid()));
+    let dir = unit.mount().join(cgroup_of(shell.pid()));
     std::fs::create_dir(dir.join("inner")).unwrap();
     std::fs::write(dir.join("inner/cgroup.procs"), shell.pid().to_string()).unwrap();
     std::fs::write(dir.join("cgroup.subtree_control"), "+pids +memory").unwrap();
@@ -225,12 +138,12 @@ fn a_process_below_the_scope_may_make_cgroups_of_its_own() {
 
 #[test]
 fn a_slice_is_made_and_the_process_placed() {
-    let Some(unit) = Unit::new("whole", "slice") else { return };
+    let Some(unit) = Unit::of("whole", "slice") else { return };
     let plan = unit.plan_in("", "", vec![property("MemoryMax", Variant::U64(64 * MIB))], vec![write("pids", "pids.max", "9")]);
     let shell = Shell::waiting();
     let cgroup = Cgroup::create_unit(&plan, shell.pid()).unwrap();
     let dir = unit.dir("");
-    assert_eq!(unit.mount.join(cgroup_of(shell.pid())), dir);
+    assert_eq!(unit.mount().join(cgroup_of(shell.pid())), dir);
     assert_eq!((read(&dir, "memory.max"), read(&dir, "pids.max")), ("67108864".into(), "9".into()));
     assert_eq!(unit.show("ActiveState"), "active");
     cgroup.kill().unwrap();
@@ -244,13 +157,7 @@ fn devices_are_filtered_though_systemd_has_a_filter_too() {
     if !geteuid().is_root() {
         return skip("not root");
     }
-    let allowed = |path: &str| Variant::Struct(vec![Variant::Text(path.into()), Variant::Text("rw".into())]);
-    let properties = vec![
-        property("DevicePolicy", Variant::Text("strict".into())),
-        property("DeviceAllow", Variant::Array("(ss)".into(), Vec::new())),
-        property("DeviceAllow", Variant::Array("(ss)".into(), vec![allowed("/dev/full"), allowed("/dev/zero")])),
-    ];
-    let plan = CgroupPlan { devices: Some(null_and_zero()), ..unit.plan(properties, vec![]) };
+    let plan = CgroupPlan { devices: Some(null_and_zero()), ..unit.plan(only(&["/dev/full", "/dev/zero"]), vec![]) };
     let mut shell = Shell::start(DEVICE_SCRIPT);
     let cgroup = Cgroup::create_unit(&plan, shell.pid()).unwrap();
     assert_eq!(shell.finish(), 0);
@@ -260,7 +167,7 @@ fn devices_are_filtered_though_systemd_has_a_filter_too() {
 
 #[test]
 fn removal_ends_what_still_runs() {
-    let Some(unit) = Unit::scope("stop") else { return };
+    let Some(unit) = Unit::any("stop") else { return };
     let plan = unit.plan(vec![], vec![]);
     let mut shell = Shell::waiting();
     let cgroup = Cgroup::create_unit(&plan, shell.pid()).unwrap();
@@ -271,7 +178,7 @@ fn removal_ends_what_still_runs() {
 
 #[test]
 fn the_name_of_a_failed_unit_can_be_used() {
-    let Some(unit) = Unit::scope("failed") else { return };
+    let Some(unit) = Unit::any("failed") else { return };
     fail(&unit);
     let plan = unit.plan(vec![], vec![]);
     let shell = Shell::waiting();
@@ -284,7 +191,7 @@ fn the_name_of_a_failed_unit_can_be_used() {
 
 #[test]
 fn removal_forgets_a_failed_unit() {
-    let Some(unit) = Unit::scope("forgotten") else { return };
+    let Some(unit) = Unit::any("forgotten") else { return };
     fail(&unit);
     let plan = unit.plan(vec![], vec![]);
     Cgroup::open(&planned(&plan)).remove().unwrap();
@@ -293,7 +200,7 @@ fn removal_forgets_a_failed_unit() {
 
 #[test]
 fn an_active_unit_is_left_alone() {
-    let Some(unit) = Unit::scope("active") else { return };
+    let Some(unit) = Unit::any("active") else { return };
     let plan = unit.plan(vec![], vec![]);
     let (mut first, mut second) = (Shell::waiting(), Shell::waiting());
     let cgroup = Cgroup::create_unit(&plan, first.pid()).unwrap();
@@ -309,7 +216,7 @@ fn an_active_unit_is_left_alone() {
 
 #[test]
 fn what_systemd_refuses_leaves_nothing() {
-    let Some(unit) = Unit::scope("refused") else { return };
+    let Some(unit) = Unit::any("refused") else { return };
     let mut shell = Shell::waiting();
     for (bad, known) in [
         (property("NoSuchThing", Variant::Bool(true)), "NoSuchThing"),
@@ -344,7 +251,7 @@ fn a_limit_that_the_kernel_refuses_takes_the_unit_away() {
 
 #[test]
 fn a_process_that_has_ended_is_no_unit() {
-    let Some(unit) = Unit::scope("dead") else { return };
+    let Some(unit) = Unit::any("dead") else { return };
     let plan = unit.plan(vec![], vec![]);
     // Not waited for, so the pid is still its own.
     let mut shell = Shell::start(":");
@@ -360,11 +267,10 @@ fn a_process_that_has_ended_is_no_unit() {
 fn a_frozen_slice_is_refused() {
     let Some(unit) = Unit::scope("frozen") else { return };
     let above = format!("skifftest{}frozen.slice", std::process::id());
-    let holder =
-        Unit { name: format!("skifftest{}holder.scope", std::process::id()), mount: unit.mount.clone(), root: unit.root.clone() };
+    let Some(holder) = Unit::scope("holder") else { return };
     let (inside, mut shell) = (Shell::waiting(), Shell::waiting());
     let held = Cgroup::create_unit(&holder.plan_in(&above, &above, vec![], vec![]), inside.pid()).unwrap();
-    let dir = unit.mount.join(&unit.root).join(&above);
+    let dir = unit.mount().join(&unit.root).join(&above);
     std::fs::write(dir.join("cgroup.freeze"), "1").unwrap();
     let plan = unit.plan_in(&above, &above, vec![], vec![]);
     let error = Cgroup::create_unit(&plan, shell.pid()).unwrap_err();
@@ -397,6 +303,69 @@ fn properties_of_a_unit_change_together() {
     cgroup.kill().unwrap();
     cgroup.remove().unwrap();
     assert!(matches!(why(&systemd::set_properties(&unit.record(), &[tasks]).unwrap_err()), UnitError::Refused { .. }));
+}
+
+/// The line of each hierarchy in `/proc/PID/cgroup`: its controllers and the process' path.
+fn cgroups_of(pid: u32) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let fields = |line: &str| line.splitn(3, ':').skip(1).map(str::to_owned).collect::<Vec<_>>();
+    text.lines().map(fields).map(|fields| (fields[0].clone(), fields[1].clone())).collect()
+}
+
+#[test]
+fn a_scope_of_version_1_is_in_every_hierarchy() {
+    let Some(unit) = Unit::v1("every", "scope") else { return };
+    // Without its own list systemd would allow every device again with the next change of a property.
+    let mut properties = only(&["/dev/null", "/dev/zero"]);
+    properties.extend([property("MemoryLimit", Variant::U64(64 * MIB)), property("TasksMax", Variant::U64(20))]);
+    let writes = vec![write("memory", "memory.limit_in_bytes", "67108864"), write("cpu", "cpu.shares", "512")];
+    let plan = CgroupPlan { devices: Some(null_and_zero()), ..unit.plan(properties, writes) };
+    let mut shell = Shell::start(DEVICE_SCRIPT);
+    let cgroup = Cgroup::create_unit(&plan, shell.pid()).unwrap();
+    assert_eq!(cgroup.record(), planned(&plan));
+    let place = format!("/system.slice/{}", unit.name);
+    for (controllers, path) in cgroups_of(shell.pid()) {
+        assert_eq!(path, place, "{controllers}");
+    }
+    let dir = |wanted: &str| {
+        let dirs = cgroup.record().dirs;
+        dirs.into_iter().find(|(names, _)| names.split(',').any(|name| name == wanted)).unwrap().1
+    };
+    assert_eq!(read(&dir("memory"), "memory.limit_in_bytes"), "67108864");
+    assert_eq!(read(&dir("pids"), "pids.max"), "20");
+    assert_eq!(read(&dir("cpu"), "cpu.shares"), "512");
+    cgroup.freeze().unwrap();
+    cgroup.resume().unwrap();
+    systemd::set_properties(&unit.record(), &[property("TasksMax", Variant::U64(7))]).unwrap();
+    assert_eq!(read(&dir("pids"), "pids.max"), "7");
+    assert_eq!(shell.finish(), 0);
+    Cgroup::open(&cgroup.record()).remove().unwrap();
+    unit.assert_gone(&plan);
+}
+
+#[test]
+fn a_slice_of_version_1_has_the_process_in_every_hierarchy() {
+    let Some(unit) = Unit::v1("wholev1", "slice") else { return };
+    let plan = unit.plan_in("", "", vec![], vec![write("pids", "pids.max", "9")]);
+    let shell = Shell::waiting();
+    let cgroup = Cgroup::create_unit(&plan, shell.pid()).unwrap();
+    for (controllers, path) in cgroups_of(shell.pid()) {
+        assert_eq!(path, format!("/{}", unit.name), "{controllers}");
+    }
+    cgroup.kill().unwrap();
+    cgroup.remove().unwrap();
+    unit.assert_gone(&plan);
+}
+
+#[test]
+fn what_fails_on_version_1_leaves_nothing() {
+    let Some(unit) = Unit::v1("fails", "scope") else { return };
+    let plan = unit.plan_in("system.slice", "system.slice", vec![], vec![write("net_cls", "net_cls.classid", "much")]);
+    let mut shell = Shell::waiting();
+    let error = Cgroup::create_unit(&plan, shell.pid()).unwrap_err();
+    assert_eq!(error.errno(), Some(nix::errno::Errno::EINVAL), "{error}");
+    assert_eq!(shell.signal(), Some(libc::SIGKILL));
+    unit.assert_gone(&plan);
 }
 
 /// Runs the ignored test `name` of this program in an environment of its own.
