@@ -1,6 +1,7 @@
 //! `events`: the statistics in runc's shape, the stream and its end, and what is said when memory is exhausted.
 
 use std::fs;
+use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -206,6 +207,35 @@ both!(pressure, |t: &mut Test| {
             assert_eq!(stall.keys().collect::<Vec<_>>(), ["avg10", "avg300", "avg60", "total"], "{what} {which}");
         }
     }
+});
+
+both!(block_devices, |t: &mut Test| {
+    if !has(t, if t.mode.is_v2() { "io" } else { "blkio" }) {
+        skip!(t, "no controller of block devices");
+    }
+    let device = fs::metadata(t.rootfs()).unwrap().st_dev();
+    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    if major == 0 {
+        skip!(t, "{} is on no block device", t.dir().display());
+    }
+    t.writable().sh("dd if=/dev/zero of=/out bs=4096 count=25 oflag=direct; echo ready; exec sleep 1000000");
+    let out = t.create();
+    // Version 1 counts what it has to limit: from Linux 6.10 on nothing else.
+    for file in t.cgroups().iter().map(|dir| dir.join("blkio.throttle.write_bps_device")).filter(|file| file.exists()) {
+        if fs::write(file, format!("{major}:{minor} 1000000000")).is_err() {
+            skip!(t, "{major}:{minor} is no whole device");
+        }
+    }
+    t.start();
+    out.wait_for("ready");
+    let blkio = &stats(t)["blkio"];
+    let written = |list: &Value| {
+        let mut entries = list.as_array().into_iter().flatten();
+        let entry = entries.find(|entry| entry["op"] == "Write" && entry["major"] == major);
+        entry.and_then(|entry| entry["value"].as_u64())
+    };
+    assert!(written(&blkio["ioServiceBytesRecursive"]) >= Some(102_400), "{blkio}");
+    assert!(written(&blkio["ioServicedRecursive"]) >= Some(25), "{blkio}");
 });
 
 both!(huge_pages, |t: &mut Test| {
