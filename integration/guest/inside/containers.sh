@@ -84,3 +84,14 @@ refused() { # NAME PATTERN COMMAND...
         echo "FAIL $part: $name: code $code, $(cat out err | xargs -0 echo | head -c 300)"
     fi
 }
+
+# Calls them, or those of them that ONLY names.
+timed() { # FUNCTIONS...
+    local name started
+    for name; do
+        [[ " ${ONLY:-$name} " == *" $name "* ]] || continue
+        started=$EPOCHREALTIME
+        $name
+        echo "($part: $name took $(((${EPOCHREALTIME/./} - ${started/./}) / 1000)) ms)"
+    done
+}

@@ -16,7 +16,6 @@ devices() {
             "$(sed 's/./& /g' <<<"$access")m end 0"
     done
     is "$part: devices: a whole kind" "$(once "$node | .linux.resources.devices = [{allow: false, access: \"rwm\"}, {allow: true, type: \"b\", access: \"rw\"}]" "$probe; echo end")" "r w m end 0"
-    replaced
 }
 
 # While a list is put in place of the other, a device that both allow can be opened at every moment, and one that none allows at none.

@@ -29,7 +29,7 @@ written() {
 memory() {
     is "$part: exit code of an oom kill" "$(once '.linux.resources.memory = {limit: 33554432, swap: 33554432}' 'exec dd if=/dev/zero of=/dev/null bs=128M count=1')" " 137"
     up '.linux.resources.memory = {limit: 33554432, swap: 33554432}' 'while [ ! -e /tmp/go ]; do sleep 0.1; done; dd if=/dev/zero of=/dev/null bs=128M count=1; exec sleep 1000' || return
-    $runtime events c >events &
+    $runtime events --interval=1s c >events &
     local events=$!
     until_true [ -s events ]
     touch rootfs/tmp/go
