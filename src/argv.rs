@@ -2,7 +2,9 @@
 //! `-no-subreaper`, `--detach=false`, `kill ID -9`, and everything after the id of `ps` belongs to ps(1).
 
 use crate::signal;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Options that take a value, by their long name.
 #[rustfmt::skip]
@@ -33,6 +35,11 @@ pub(crate) struct Argv {
     pub(crate) command: Option<String>,
     /// How many words after the command were no options.
     operands: usize,
+}
+
+/// Whether a program of this name (argv[0]) is asked for WebAssembly: podman calls the runtime of wasi/wasm images `NAME-wasm`.
+pub(crate) fn names_wasm(program: &OsStr) -> bool {
+    Path::new(program).file_name().is_some_and(|name| name.as_bytes().ends_with(b"-wasm"))
 }
 
 /// What is to be taken as it stands.
@@ -213,5 +220,19 @@ mod tests {
         }
         assert!(valued.into_iter().eq(VALUED));
         assert!(flags.into_iter().eq(FLAGS));
+    }
+
+    #[test]
+    fn names_that_ask_for_wasm() {
+        for (program, expected) in [
+            ("/usr/bin/skiff-wasm", true),
+            ("crun-wasm", true),
+            ("skiff", false),
+            ("skiff-wasm/skiff", false),
+            ("-wasmer", false),
+            ("", false),
+        ] {
+            assert_eq!(names_wasm(OsStr::new(program)), expected, "{program}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod log;
 mod output;
 mod owner;
 mod root;
+mod settings;
 mod signal;
 mod stats;
 mod table;

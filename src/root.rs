@@ -39,10 +39,10 @@ fn users_own(runtime_dir: OsString) -> anyhow::Result<PathBuf> {
 }
 
 /// Root of the initial user namespace, or a root that is called so: a "root" of podman's own user namespace is the user.
-fn is_real_root() -> bool {
+pub(crate) fn is_real_root() -> bool {
     let uid_map = || std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     nix::unistd::geteuid().is_root()
-        && (maps_everybody(&uid_map()) || std::env::var_os("USER").is_some_and(|user| user == "root"))
+        && (std::env::var_os("USER").is_some_and(|user| user == "root") || maps_everybody(&uid_map()))
 }
 
 fn maps_everybody(uid_map: &str) -> bool {

@@ -1,6 +1,6 @@
 //! `skiff create`: decides everything about the container, then makes it.
 
-use crate::{Context, listen};
+use crate::{Context, argv, listen, settings};
 use anyhow::Context as _;
 use skiff_launch::Request;
 use skiff_plan::{Bundle, CgroupManager, Needs, Options};
@@ -53,7 +53,7 @@ impl Args {
         let bundle = Bundle::open(&self.bundle, &self.config)?;
         let systemd = context.global.cgroup_manager() == CgroupManager::Systemd;
         let facts = skiff_launch::host_facts(Needs { outer_uid: systemd, ..bundle.needs() })?;
-        let mut plan = skiff_plan::resolve(&bundle, &facts, &self.options(context))?;
+        let mut plan = skiff_plan::resolve(&bundle, &facts, &self.options(context)?)?;
         let pid_file = self.pid_file.as_ref().map(std::path::absolute).transpose().context("--pid-file is empty")?;
         let listen_fds = listen::hand_on(&mut plan.process);
         let store = context.store()?;
@@ -77,7 +77,13 @@ impl Args {
         Ok(done)
     }
 
-    fn options(&self, context: &Context) -> Options {
-        Options { id: self.id.clone(), cgroup_manager: context.global.cgroup_manager(), no_pivot: self.no_pivot }
+    fn options(&self, context: &Context) -> anyhow::Result<Options> {
+        Ok(Options {
+            id: self.id.clone(),
+            cgroup_manager: context.global.cgroup_manager(),
+            no_pivot: self.no_pivot,
+            called_wasm: std::env::args_os().next().is_some_and(|program| argv::names_wasm(&program)),
+            settings: settings::load()?,
+        })
     }
 }

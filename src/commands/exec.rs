@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<u8> {
         inherited_fds: context.inherited_fds,
         args: context.args,
         engine: None,
-        handler: skiff_plan::HandlerKind::Native,
+        handler: base.handler(),
         process: &process,
         facts: &facts,
         pid_file: pid_file.as_deref(),

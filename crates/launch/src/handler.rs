@@ -8,6 +8,9 @@ use skiff_plan::{HandlerKind, Process};
 use std::fmt::Debug;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+const NO_ENGINE: &str = "the container is to run as WebAssembly, and this build has no engine: use the runtime skiff-wasm, \
+    which docs/wasm.md says how to get";
+
 /// Runs the container's process. Its methods are called in init, in this order.
 pub trait Handler {
     /// While the host's root is still in reach and nothing of the container is: loads what lies on the host.
@@ -72,6 +75,6 @@ pub(crate) fn handler(kind: HandlerKind, engine: Option<&dyn Engine>) -> Result<
         (HandlerKind::Wasm | HandlerKind::Maybe, Some(engine)) => Ok(engine.handler(kind)),
         // What is no module runs; what is one, execve refuses.
         (HandlerKind::Maybe, None) => Ok(Box::new(Native::default())),
-        (HandlerKind::Wasm, None) => Err(Error::Status("this build has no WebAssembly engine: use a native command".into())),
+        (HandlerKind::Wasm, None) => Err(Error::Status(NO_ENGINE.into())),
     }
 }

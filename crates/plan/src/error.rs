@@ -44,6 +44,17 @@ pub enum Error {
         /// The field, as in `process.terminal`.
         field: String,
     },
+    /// A file of settings is wrong, or cannot be trusted.
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Where, from 1, if the text is to blame.
+        line: Option<usize>,
+        /// The key with its tables, as in `wasm.cache.max_size`.
+        key: Option<String>,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 impl Error {
@@ -67,6 +78,12 @@ impl fmt::Display for Error {
             Error::Invalid { field, why } => write!(f, "config.json: {field}: {why}"),
             Error::Resources { field, why } => write!(f, "resources: {field}: {why}"),
             Error::Unsupported { field } => write!(f, "config.json: {field}: not supported yet"),
+            Error::Settings { path, line, key, why } => {
+                write!(f, "{}: ", path.display())?;
+                line.map_or(Ok(()), |line| write!(f, "line {line}: "))?;
+                key.as_ref().map_or(Ok(()), |key| write!(f, "{key}: "))?;
+                f.write_str(why)
+            }
         }
     }
 }

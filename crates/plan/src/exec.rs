@@ -3,7 +3,7 @@
 use oci_spec::runtime::{LinuxPersonality, LinuxSeccomp, Process, Spec};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, HostFacts};
+use crate::{Error, HandlerKind, HostFacts, WasmPlan};
 
 /// The parts of config.json that a further process of the container starts from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,16 +16,26 @@ pub struct ExecBase {
     /// `linux.personality`, which holds for every process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<LinuxPersonality>,
+    /// How a module runs here, if the container's own process is or may be one; never strict, since probes and shells are native.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wasm: Option<WasmPlan>,
 }
 
 impl ExecBase {
-    pub(crate) fn of(spec: &Spec) -> ExecBase {
+    pub(crate) fn of(spec: &Spec, wasm: Option<&WasmPlan>) -> ExecBase {
         let linux = spec.linux().as_ref();
         ExecBase {
             process: spec.process().clone().unwrap_or_default(),
             seccomp: linux.and_then(|linux| linux.seccomp().clone()),
             personality: linux.and_then(|linux| linux.personality().clone()),
+            wasm: wasm.map(|wasm| WasmPlan { strict: false, ..wasm.clone() }),
         }
+    }
+
+    /// Who runs a further process: in a container of a module, or what may be one, only the file can tell.
+    #[must_use]
+    pub fn handler(&self) -> HandlerKind {
+        if self.wasm.is_some() { HandlerKind::Maybe } else { HandlerKind::Native }
     }
 
     /// As the state record keeps it.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Bundle, CgroupFacts, CgroupManager, Hierarchy, HostFacts, Options};
+use crate::{Bundle, CgroupFacts, CgroupManager, Hierarchy, HostFacts, Options, Settings};
 
 /// A unified host where the runtime has every capability.
 pub(crate) fn facts() -> HostFacts {
@@ -41,7 +41,13 @@ pub(crate) fn hybrid() -> HostFacts {
 
 /// A container called `c1`, by the cgroupfs driver.
 pub(crate) fn options() -> Options {
-    Options { id: "c1".to_owned(), cgroup_manager: CgroupManager::Cgroupfs, no_pivot: false }
+    Options {
+        id: "c1".to_owned(),
+        cgroup_manager: CgroupManager::Cgroupfs,
+        no_pivot: false,
+        called_wasm: false,
+        settings: Settings::default(),
+    }
 }
 
 /// `json` as a bundle at `/bundle`; a missing root filesystem is no matter.

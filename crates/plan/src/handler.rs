@@ -1,10 +1,9 @@
-//! Who runs the process: the kernel, or a WebAssembly engine. Decided from annotations. Parent side.
+//! Whether a WebAssembly engine may run the process, decided from the name that the program was called by, annotations and
+//! settings. Whether the file is a module only init can tell. Parent side, pure.
 
 use std::collections::HashMap;
 
-use oci_spec::runtime::Spec;
-
-use crate::{Error, HandlerKind};
+use crate::Error;
 
 /// Both CRI runtimes say which of a pod's containers is the sandbox, each in its own words.
 const SANDBOX: [(&str, &str); 2] =
@@ -13,32 +12,55 @@ const SANDBOX: [(&str, &str); 2] =
 const HANDLER: &str = "run.oci.handler";
 const VARIANT: &str = "module.wasm.image/variant";
 
-/// The handler of `spec`. There is no engine in this build, so whatever would need one is refused.
-pub(crate) fn resolve(spec: &Spec) -> Result<HandlerKind, Error> {
-    let empty = HashMap::new();
-    let annotations = spec.annotations().as_ref().unwrap_or(&empty);
-    let value = |key: &str| annotations.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    // a pod-wide annotation reaches the sandbox too, which is always native
-    if SANDBOX.iter().any(|(key, sandbox)| value(key) == Some(sandbox)) {
-        return Ok(HandlerKind::Native);
-    }
-    match (value(HANDLER), value(VARIANT)) {
-        (Some("wasm-smart"), _) if !names_module(spec) => Ok(HandlerKind::Native),
-        (Some(handler), _) => Err(refusal(HANDLER, handler)),
-        (None, Some("compat-smart")) if !names_module(spec) => Ok(HandlerKind::Native),
-        (None, Some(variant @ ("compat" | "compat-smart"))) => Err(refusal(VARIANT, variant)),
-        (None, _) => Ok(HandlerKind::Native),
+/// How far a module is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The kernel executes it.
+    Native,
+    /// It is a module; anything else is an error.
+    Strict,
+    /// A module if it is one.
+    Smart,
+    /// A module if it is one and the kernel would not take it.
+    Sniffed,
+}
+
+/// A pod-wide annotation reaches the sandbox too, which is always native.
+pub(crate) fn is_sandbox(annotations: &HashMap<String, String>) -> bool {
+    SANDBOX.iter().any(|(key, sandbox)| value(annotations, key) == Some(sandbox))
+}
+
+/// The first that says something counts: the program's name (`called_wasm`: it ends in `-wasm`), crun's annotation, the image's
+/// annotation, sniffing. Another variant than the two is no matter of ours.
+///
+/// # Errors
+/// A handler that is not known: crun's `krun`, say, means a virtual machine, and a native process is less than was asked for.
+pub(crate) fn mode(annotations: &HashMap<String, String>, called_wasm: bool, sniff: bool) -> Result<Mode, Error> {
+    let handler = value(annotations, HANDLER).map(handler_mode).transpose()?;
+    Ok(match (handler, value(annotations, VARIANT)) {
+        _ if called_wasm => Mode::Smart,
+        (Some(mode), _) => mode,
+        (None, Some("compat")) => Mode::Strict,
+        (None, Some("compat-smart")) => Mode::Smart,
+        _ if sniff => Mode::Sniffed,
+        _ => Mode::Native,
+    })
+}
+
+fn handler_mode(handler: &str) -> Result<Mode, Error> {
+    match handler {
+        "wasm" | "wasmedge" => Ok(Mode::Strict),
+        "wasm-smart" => Ok(Mode::Smart),
+        other => {
+            let why = format!("`{other}` is not known: there are wasm, wasmedge, wasm-smart");
+            Err(Error::invalid(format!("annotation {HANDLER}"), why))
+        }
     }
 }
 
-fn refusal(key: &str, value: &str) -> Error {
-    Error::unsupported(format!("annotations: {key}={value}"))
-}
-
-/// Whether the command is a module by its name, which is what the smart annotations go by.
-fn names_module(spec: &Spec) -> bool {
-    let command = spec.process().as_ref().and_then(|process| process.args().as_ref()?.first());
-    command.is_some_and(|command| command.ends_with(".wasm") || command.ends_with(".wat"))
+/// As in Go, where an empty text and a missing entry look the same.
+fn value<'a>(annotations: &'a HashMap<String, String>, key: &str) -> Option<&'a str> {
+    annotations.get(key).map(String::as_str).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -46,37 +68,66 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
+    fn decide(annotations: &[(&str, &str)], called_wasm: bool, sniff: bool) -> Result<Mode, String> {
+        let annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        assert!(!is_sandbox(&annotations), "{annotations:?}");
+        mode(&annotations, called_wasm, sniff).map_err(|error| error.to_string())
+    }
+
+    /// Each row under the plain name, with sniffing, and under a name that ends in `-wasm`.
     #[test]
     fn the_table() {
-        let refused = |what: &str| Err(format!("config.json: annotations: {what}: not supported yet"));
-        let native = || Ok(HandlerKind::Native);
-        for (command, annotations, expected) in [
-            ("sh", &[][..], native()),
-            ("/a.wasm", &[], native()),
-            ("sh", &[("other", "x"), ("org.systemd.property.X", "1")], native()),
-            ("sh", &[(HANDLER, "wasm")], refused("run.oci.handler=wasm")),
-            ("sh", &[(HANDLER, "krun")], refused("run.oci.handler=krun")),
-            ("sh", &[(HANDLER, "")], native()),
-            ("sh", &[(HANDLER, "wasm-smart")], native()),
-            ("/a.wat", &[(HANDLER, "wasm-smart")], refused("run.oci.handler=wasm-smart")),
-            ("sh", &[(VARIANT, "compat")], refused("module.wasm.image/variant=compat")),
-            ("sh", &[(VARIANT, "compat-smart")], native()),
-            ("/a.wasm", &[(VARIANT, "compat-smart")], refused("module.wasm.image/variant=compat-smart")),
-            ("/a.wasm", &[(VARIANT, "other")], native()),
-            ("/a.wasm", &[(VARIANT, "")], native()),
-            ("sh", &[(HANDLER, "wasm-smart"), (VARIANT, "compat")], native()),
-            ("/pause", &[(VARIANT, "compat"), ("io.kubernetes.cri.container-type", "sandbox")], native()),
-            ("/pause", &[(HANDLER, "wasm"), ("io.kubernetes.cri-o.ContainerType", "sandbox")], native()),
-            (
-                "x",
-                &[(VARIANT, "compat"), ("io.kubernetes.cri.container-type", "container")],
-                refused("module.wasm.image/variant=compat"),
-            ),
+        use Mode::{Native, Smart, Sniffed, Strict};
+        for (annotations, plain, sniffing, called) in [
+            (&[][..], Native, Sniffed, Smart),
+            (&[("other", "x"), ("org.systemd.property.X", "1")], Native, Sniffed, Smart),
+            (&[(HANDLER, "")], Native, Sniffed, Smart),
+            (&[(HANDLER, "wasm")], Strict, Strict, Smart),
+            (&[(HANDLER, "wasmedge")], Strict, Strict, Smart),
+            (&[(HANDLER, "wasm-smart")], Smart, Smart, Smart),
+            (&[(VARIANT, "")], Native, Sniffed, Smart),
+            (&[(VARIANT, "compat")], Strict, Strict, Smart),
+            (&[(VARIANT, "compat-smart")], Smart, Smart, Smart),
+            (&[(VARIANT, "other")], Native, Sniffed, Smart),
+            (&[(HANDLER, "wasm-smart"), (VARIANT, "compat")], Smart, Smart, Smart),
+            (&[(HANDLER, "wasm"), (VARIANT, "compat-smart")], Strict, Strict, Smart),
+            (&[(HANDLER, ""), (VARIANT, "compat")], Strict, Strict, Smart),
+            (&[("io.kubernetes.cri.container-type", "container"), (VARIANT, "compat")], Strict, Strict, Smart),
+            (&[("io.kubernetes.cri-o.ContainerType", "container"), (HANDLER, "wasm-smart")], Smart, Smart, Smart),
         ] {
-            let annotations: HashMap<_, _> = annotations.iter().copied().collect();
-            let json = serde_json::json!({"process": {"user": {}, "cwd": "/", "args": [command]}, "annotations": annotations});
-            let spec: Spec = serde_json::from_value(json).unwrap();
-            assert_eq!(resolve(&spec).map_err(|error| error.to_string()), expected, "{command} {annotations:?}");
+            assert_eq!(decide(annotations, false, false), Ok(plain), "{annotations:?}");
+            assert_eq!(decide(annotations, false, true), Ok(sniffing), "{annotations:?}");
+            assert_eq!(decide(annotations, true, false), Ok(called), "{annotations:?}");
+            assert_eq!(decide(annotations, true, true), Ok(called), "{annotations:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_handlers() {
+        for handler in ["krun", "wasmtime", "wasmer", "wamr", "spin", "dotnet", "WASM", "wasm "] {
+            let expected = format!(
+                "config.json: annotation run.oci.handler: `{handler}` is not known: there are wasm, wasmedge, wasm-smart"
+            );
+            for called_wasm in [false, true] {
+                let annotations = [(HANDLER, handler), (VARIANT, "compat")];
+                assert_eq!(decide(&annotations, called_wasm, true), Err(expected.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn sandboxes() {
+        for (annotations, expected) in [
+            (&[][..], false),
+            (&[("io.kubernetes.cri.container-type", "sandbox")], true),
+            (&[("io.kubernetes.cri-o.ContainerType", "sandbox")], true),
+            (&[("io.kubernetes.cri.container-type", "container")], false),
+            (&[("io.kubernetes.cri.container-type", "")], false),
+            (&[("io.kubernetes.cri-o.containertype", "sandbox")], false),
+            (&[("io.kubernetes.cri.container-type", "sandbox"), (HANDLER, "wasm")], true),
+        ] {
+            let map = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(is_sandbox(&map), expected, "{annotations:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From a bundle to a plan: reading config.json, checking it, deciding everything before the clone.
 //!
-//! Parent side only. [`Bundle::open`] reads, [`resolve`] decides; nothing here changes the host, and only
-//! [`Bundle::open`] looks at it.
+//! Parent side only. [`Bundle::open`] and [`Settings::load`] read, [`resolve`] decides; nothing here changes the host, and only
+//! those two look at it.
 
 mod bundle;
 mod capabilities;
@@ -23,8 +23,10 @@ mod repair;
 mod resolve;
 mod resources;
 mod seccomp;
+mod settings;
 mod sysctl;
 mod unsupported;
+mod wasm;
 
 #[cfg(test)]
 mod fixtures;
@@ -46,3 +48,5 @@ pub use seccomp::{
     SECCOMP_ACTIONS, Seccomp, SeccompAction, SeccompCondition, SeccompOperator, SeccompOutcome, SeccompRange, SeccompRule,
     SeccompTable, seccomp,
 };
+pub use settings::Settings;
+pub use wasm::{ANNOTATIONS, Allowed, Ceiling, Compile, Names, Preopen, Profile, WasmPlan};

@@ -1,6 +1,8 @@
 //! What the command line says about a container, as far as it shapes the plan.
 
-/// Choices of the caller that config.json does not hold.
+use crate::Settings;
+
+/// Choices of the caller and of the administrator that config.json does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The container's id; names the cgroup where `linux.cgroupsPath` does not.
@@ -9,6 +11,10 @@ pub struct Options {
     pub cgroup_manager: CgroupManager,
     /// `--no-pivot`: the host's root is a ramfs, so `pivot_root` cannot work.
     pub no_pivot: bool,
+    /// The program was called by a name that ends in `-wasm`, as podman calls the runtime of wasi/wasm images.
+    pub called_wasm: bool,
+    /// `/etc/skiff/skiff.toml`.
+    pub settings: Settings,
 }
 
 /// Who makes the container's cgroup.

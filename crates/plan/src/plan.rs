@@ -2,7 +2,7 @@
 //! same memory through copy-on-write and only executes it. Nothing here is optional in the sense of "undecided":
 //! an `Option` means that the step is not wanted.
 
-use crate::{ExecBase, Hooks, Seccomp};
+use crate::{ExecBase, Hooks, Seccomp, WasmPlan};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -33,6 +33,8 @@ pub struct Plan {
     pub cgroup: CgroupPlan,
     /// Who runs the process.
     pub handler: HandlerKind,
+    /// How it runs if it is a WebAssembly module; `None` with [`HandlerKind::Native`] only.
+    pub wasm: Option<WasmPlan>,
     /// What was ignored though asked for (an unknown capability, say): for the log, never for stderr.
     pub warnings: Vec<String>,
 }

@@ -8,7 +8,7 @@ use oci_spec::runtime::{LinuxNamespaceType, LinuxPersonality, LinuxSeccomp, Proc
 
 use crate::mounts::{self, Mounts};
 use crate::{Bundle, Error, ExecBase, Hooks, HostFacts, InitOp, Options, Plan};
-use crate::{checks, devices, handler, hooks, namespaces, process, resources, sysctl, unsupported};
+use crate::{checks, devices, hooks, namespaces, process, resources, sysctl, unsupported, wasm};
 
 /// Decides everything about the container of `bundle` on the host of `facts`.
 ///
@@ -21,7 +21,7 @@ pub fn resolve(bundle: &Bundle, facts: &HostFacts, options: &Options) -> Result<
     unsupported::check(&bundle.spec)?;
     let spec = &bundle.spec;
     let asked = spec.process().as_ref().ok_or_else(|| Error::invalid("process", "is missing"))?;
-    let handler = handler::resolve(spec)?;
+    let (handler, wasm) = wasm::resolve(spec, options)?;
     let cgroup = resources::cgroup(spec, facts, options)?;
     let mounts = mounts::resolve(bundle, facts, &cgroup.layout)?;
     let mut warnings = bundle.warnings.clone();
@@ -43,9 +43,10 @@ pub fn resolve(bundle: &Bundle, facts: &HostFacts, options: &Options) -> Result<
         init_ops: init_ops(bundle, options, mounts, &hooks)?,
         namespaces,
         hooks,
-        exec_base: ExecBase::of(spec),
+        exec_base: ExecBase::of(spec, wasm.as_ref()),
         cgroup,
         handler,
+        wasm,
         warnings,
     })
 }

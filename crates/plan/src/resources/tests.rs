@@ -47,7 +47,7 @@ fn plan_with(facts: CgroupFacts, manager: CgroupManager, linux: &str) -> Result<
         seccomp_flags: 0,
         cgroup: facts,
     };
-    cgroup(&spec, &facts, &Options { id: "c1".into(), cgroup_manager: manager, no_pivot: false })
+    cgroup(&spec, &facts, &Options { cgroup_manager: manager, ..crate::fixtures::options() })
 }
 
 fn plan(facts: CgroupFacts, linux: &str) -> Result<CgroupPlan, Error> {
