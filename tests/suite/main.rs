@@ -26,6 +26,7 @@ mod ps;
 mod rootfs;
 mod run;
 mod seccomp;
+mod settings;
 mod spec_features;
 mod start;
 mod state;

@@ -15,7 +15,7 @@ use crate::common::{Mode, Out, Test, copy_program, is_skiff, refused, wait_until
 /// The first id of the host that the containers get.
 const BASE: u32 = 100_000;
 /// Whoever runs the runtime without privileges.
-const NOBODY: u32 = 12_345;
+pub(crate) const NOBODY: u32 = 12_345;
 
 /// Ids 0 to 65535 of the container are those from `BASE` on.
 fn mapped(t: &mut Test) {
@@ -381,7 +381,7 @@ both!(all_processes_without_a_pid_namespace, |t: &mut Test| {
 // Without privileges.
 
 /// The test's container as `NOBODY` would have it: one id, no devpts group, nothing that needs a cgroup.
-fn rootless(t: &mut Test, map: &Value) {
+pub(crate) fn rootless(t: &mut Test, map: &Value) {
     t.with_namespace("user");
     t.spec["linux"]["uidMappings"] = map.clone();
     t.spec["linux"]["gidMappings"] = map.clone();
@@ -396,12 +396,12 @@ fn rootless(t: &mut Test, map: &Value) {
     chown_all(t.dir(), NOBODY);
 }
 
-fn one_id() -> Value {
+pub(crate) fn one_id() -> Value {
     json!([{"containerID": 0, "hostID": NOBODY, "size": 1}])
 }
 
 /// The runtime where `NOBODY` can execute it, called by them. `around`: a program and its first arguments to do that.
-fn command(t: &Test, around: &[&str], args: &[&str]) -> Command {
+pub(crate) fn command(t: &Test, around: &[&str], args: &[&str]) -> Command {
     let program = t.dir().join(crate::common::binary().file_name().unwrap());
     if !program.exists() {
         copy_program(&crate::common::binary(), &program);
