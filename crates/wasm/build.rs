@@ -3,10 +3,14 @@
 
 use std::path::Path;
 
+/// A shared library's symbols go after a program's, if the program's are to be seen: `sigaction` and `operator new` are ours.
+const OURS: [&str; 2] = ["sigaction", "_Znwm"];
+
 fn main() {
     println!("cargo:rerun-if-env-changed=SKIFF_ENGINE");
     println!("cargo:rerun-if-env-changed=SKIFF_ENGINE_RUN");
     println!("cargo:rerun-if-env-changed=SKIFF_ENGINE_STATIC");
+    println!("cargo:rustc-env=SKIFF_ENGINE_VERSION={}", version().unwrap_or_else(|| "unknown".into()));
     if std::env::var_os("SKIFF_ENGINE_STATIC").is_some() {
         println!("cargo:rustc-env=SKIFF_ENGINE_AT=");
         return;
@@ -27,11 +31,23 @@ fn main() {
     link(&format!("-rpath,{run}/lib"));
     // RPATH holds for the libraries' libraries too, RUNPATH does not.
     link("--disable-new-dtags");
+    for symbol in OURS {
+        link(&format!("--export-dynamic-symbol={symbol}"));
+    }
     for stub in stubs(&prefix) {
         // Named first, so that a system's libwasmedge gets the stub and not the real LLVM.
         link("--no-as-needed");
         println!("cargo:rustc-link-arg={stub}");
     }
+}
+
+/// Of the headers that the bindings are made from.
+fn version() -> Option<String> {
+    let header = format!("{}/wasmedge/version.h", std::env::var("WASMEDGE_INCLUDE_DIR").ok()?);
+    println!("cargo:rerun-if-changed={header}");
+    let text = std::fs::read_to_string(header).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("#define WASMEDGE_VERSION \""))?;
+    line.strip_suffix('"').map(str::to_owned)
 }
 
 fn link(argument: &str) {

@@ -1,1 +1,41 @@
-//! The WebAssembly engine: loads a module in WasmEdge and runs it. Runs in init.
+//! The WebAssembly engine: tells what a file is, loads a module into WasmEdge, runs it, and reports how it ended. Runs in init.
+//!
+//! ```text
+//! classify(first bytes) -> Kind
+//! Loaded::new(module, compiled, &Limits, &World) -> all that can fail, before Ready
+//! Loaded::run(self) -> Outcome, with whose code the caller exits
+//! ```
+//! The process that loads a module runs it once and ends: nothing of the engine's is freed. It is single-threaded throughout.
+//! Nothing here knows of containers; the caller has set namespaces, credentials, limits and descriptors.
+// The engine has a C interface, and its faults arrive as signals.
+#![allow(unsafe_code)]
+
+mod dwarf;
+mod engine;
+mod entry;
+mod fault;
+mod heap;
+mod imports;
+mod kind;
+mod limits;
+mod loaded;
+mod log;
+mod logging;
+mod names;
+pub mod plugin;
+mod refusal;
+mod report;
+mod shape;
+mod signals;
+mod sockets;
+mod wasi;
+
+pub use engine::version;
+pub use kind::{Kind, classify};
+pub use limits::Limits;
+pub use loaded::{Loaded, Outcome};
+pub use refusal::Refusal;
+pub use wasi::{Preopen, World};
+
+/// The version of WasmEdge that skiff was tried with (`integration/engine/lib.sh` has it too).
+pub const TRIED: &str = "0.17.1";

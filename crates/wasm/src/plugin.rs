@@ -1,0 +1,56 @@
+//! WasmEdge's plugins: shared libraries that offer host modules. They are native code in the engine's process, so the caller names the
+//! file; the engine's own search path, and the environment variable that extends it, are never used.
+
+use crate::engine::{Host, text, wrap};
+use crate::refusal::Refusal;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use wasmedge_sys::ffi;
+
+/// Loads the plugin in `file`, which must be trusted like this program, and gives its name. Before the root file system changes.
+///
+/// # Errors
+/// [`Refusal::Plugin`] if the file holds no plugin of this engine.
+pub fn load(file: &Path) -> Result<String, Refusal> {
+    crate::log::take_over();
+    let refused = |why: String| Refusal::Plugin { name: file.display().to_string(), why };
+    let path = CString::new(file.as_os_str().as_bytes()).map_err(|_| refused("its path contains a NUL".into()))?;
+    let before = loaded();
+    // SAFETY: a NUL-terminated string, read during the call.
+    unsafe { ffi::WasmEdge_PluginLoadFromPath(path.as_ptr()) };
+    let new = loaded().into_iter().find(|name| !before.contains(name));
+    new.ok_or_else(|| refused("not a plugin of this engine, or loaded already".into()))
+}
+
+fn loaded() -> Vec<String> {
+    // SAFETY: no arguments.
+    let length = unsafe { ffi::WasmEdge_PluginListPluginsLength() };
+    let mut names = vec![wrap(""); length as usize];
+    // SAFETY: room for as many strings as are asked for; they are the engine's own.
+    unsafe { ffi::WasmEdge_PluginListPlugins(names.as_mut_ptr(), length) };
+    names.into_iter().map(text).collect()
+}
+
+/// The host modules of a plugin that is loaded.
+pub(crate) fn modules(name: &str) -> Result<Vec<Host>, Refusal> {
+    let refused = |why: String| Refusal::Plugin { name: name.into(), why };
+    // SAFETY: the name is read during the call.
+    let plugin = unsafe { ffi::WasmEdge_PluginFind(wrap(name)) };
+    if plugin.is_null() {
+        return Err(refused("it is not loaded".into()));
+    }
+    // SAFETY: a live plugin.
+    let length = unsafe { ffi::WasmEdge_PluginListModuleLength(plugin) };
+    let mut names = vec![wrap(""); length as usize];
+    // SAFETY: a live plugin, and room for as many strings as are asked for.
+    unsafe { ffi::WasmEdge_PluginListModule(plugin, names.as_mut_ptr(), length) };
+    names
+        .into_iter()
+        .map(|module| {
+            // SAFETY: a live plugin, and a name of its own.
+            let instance = unsafe { ffi::WasmEdge_PluginCreateModule(plugin, module) };
+            if instance.is_null() { Err(refused(format!("it makes no module {}", text(module)))) } else { Ok(Host(instance)) }
+        })
+        .collect()
+}
