@@ -1,7 +1,7 @@
 //! Runs a module on the host, without a container, to try the engine and for its tests.
 //! usage: run [OPTION=VALUE...] MODULE [ARGUMENT...]
 //! options: compiled=FILE, entry=NAME, memory=BYTES, fuel=N, as=BYTES, dir=GUEST:PATH[:ro], sockets=on, timeout=MS, env=NAME=VALUE,
-//! plugin=FILE, null-stdout=on
+//! plugin=FILE, landlock=on (only says so)
 
 use skiff_wasm::{Limits, Loaded, Outcome, Preopen, World, plugin};
 use std::ffi::CString;
@@ -21,6 +21,7 @@ struct Options {
     env: Vec<CString>,
     preopens: Vec<Preopen>,
     sockets: bool,
+    landlock: bool,
     timeout: Option<Duration>,
 }
 
@@ -54,6 +55,7 @@ fn run() -> Result<Outcome, Box<dyn std::error::Error>> {
         preopens: options.preopens,
         stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         sockets: options.sockets,
+        landlock: options.landlock,
         timeout: options.timeout,
     };
     let loaded = Loaded::new(&module, options.compiled.as_deref(), &options.limits, &world)
@@ -71,6 +73,7 @@ impl Options {
             "fuel" => self.limits.fuel = Some(value.parse()?),
             "as" => self.limits.address_space = Some(value.parse()?),
             "plugin" => self.limits.plugins.push(plugin::load(value.as_ref())?),
+            "landlock" => self.landlock = value == "on",
             "sockets" => self.sockets = value == "on",
             "timeout" => self.timeout = Some(Duration::from_millis(value.parse()?)),
             "env" => self.env.push(CString::new(value)?),

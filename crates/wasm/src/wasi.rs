@@ -19,7 +19,7 @@ pub struct Preopen {
     pub guest: String,
     /// Its path in this mount namespace; symlinks are followed.
     pub path: PathBuf,
-    /// The engine refuses writes.
+    /// Nothing in it can be changed. The engine's own check has holes, so the kernel must see to it: by Landlock, or a read-only mount.
     pub read_only: bool,
 }
 
@@ -34,6 +34,9 @@ pub struct World<'a> {
     pub preopens: Vec<Preopen>,
     /// stdin, stdout and stderr; they stay open for the whole run.
     pub stdio: [BorrowedFd<'a>; 3],
+    /// The caller restricts this process to the preopens by Landlock, before the run. Without it a read-only preopen must be on a
+    /// read-only mount.
+    pub landlock: bool,
     /// WasmEdge's socket extension; without it every call of it answers ENOTCAPABLE.
     pub sockets: bool,
     /// Wall clock, from the start of the run; the exit code is then 124.
@@ -42,7 +45,7 @@ pub struct World<'a> {
 
 /// The WASI module, preopens open.
 pub(crate) fn module(world: &World<'_>) -> Result<Host, Refusal> {
-    let preopens = world.preopens.iter().map(preopen).collect::<Result<Vec<_>, _>>()?;
+    let preopens = world.preopens.iter().map(|dir| preopen(dir, world.landlock)).collect::<Result<Vec<_>, _>>()?;
     let (args, env, dirs) = (pointers(&world.args), pointers(&world.env), pointers(&preopens));
     let [stdin, stdout, stderr] = world.stdio.map(|fd| fd.as_raw_fd());
     // SAFETY: three arrays of NUL-terminated strings with their lengths, copied during the call; descriptors that stay open.
@@ -75,7 +78,7 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 }
 
 /// `GUEST:PATH[:readonly]`, which is all that the engine takes; it skips what it cannot open, so that is tried before.
-fn preopen(preopen: &Preopen) -> Result<CString, Refusal> {
+fn preopen(preopen: &Preopen, landlock: bool) -> Result<CString, Refusal> {
     let shown = preopen.path.display().to_string();
     let refused = |why: &str| Refusal::Preopen { path: shown.clone(), why: why.into() };
     let path = preopen.path.to_str().ok_or_else(|| refused("the engine takes UTF-8 only"))?;
@@ -84,6 +87,11 @@ fn preopen(preopen: &Preopen) -> Result<CString, Refusal> {
     }
     let c_path = CString::new(path).map_err(|_| refused("it contains a NUL"))?;
     is_directory(&c_path).map_err(|error| refused(&crate::refusal::errno(&error)))?;
+    if preopen.read_only && !landlock && !is_read_only(&c_path) {
+        return Err(refused(
+            "it cannot be made read-only: the engine's check has holes, the kernel has no Landlock, the mount is writable",
+        ));
+    }
     let mode = if preopen.read_only { ":readonly" } else { "" };
     CString::new(format!("{}:{path}{mode}", preopen.guest)).map_err(|_| refused("its name in the guest contains a NUL"))
 }
@@ -98,6 +106,13 @@ fn is_directory(path: &CStr) -> std::io::Result<()> {
     // SAFETY: just opened, and nothing else knows of it.
     drop(unsafe { OwnedFd::from_raw_fd(fd) });
     Ok(())
+}
+
+fn is_read_only(path: &CStr) -> bool {
+    // SAFETY: a structure of integers, for which zero is valid.
+    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: a NUL-terminated string, and a structure of ours to be filled.
+    unsafe { libc::statvfs(path.as_ptr(), &mut found) == 0 && found.f_flag & libc::ST_RDONLY != 0 }
 }
 
 /// As many preopens as were asked for.
