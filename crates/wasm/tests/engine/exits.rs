@@ -85,6 +85,24 @@ fn signals_end_it_at_once_in_every_state() {
     }
 }
 
+/// The kernel ignores a signal to the first process of a namespace that has no handler for it.
+#[test]
+fn signals_end_the_first_process_of_a_pid_namespace() {
+    let scratch = Scratch::new();
+    let run = runner();
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--pid", "--fork"]).arg(run.get_program()).arg(scratch.wat(&endless(SPINS)));
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    if child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).is_err() {
+        child.wait().unwrap();
+        crate::skip!("no new PID namespace here");
+    }
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+    // SAFETY: a grandchild of ours that cannot have ended: nothing but this signal ends it.
+    assert_eq!(unsafe { libc::kill(children.trim().parse().unwrap(), libc::SIGTERM) }, 0);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
 #[test]
 fn signals_and_the_clock_end_compiled_code_too() {
     let scratch = Scratch::new();

@@ -37,15 +37,10 @@ impl Raw {
             checked(WasmEdge_ValidatorValidate(WasmEdge_ValidatorCreate(self.config), module))?;
             self.executor = WasmEdge_ExecutorCreate(self.config, self.statistics);
             self.store = WasmEdge_StoreCreate();
-            for name in ["wasi:logging/logging"] {
-                let plugin = WasmEdge_PluginFind(wrap("wasi_logging"));
-                if !plugin.is_null() {
-                    checked(WasmEdge_ExecutorRegisterImport(
-                        self.executor,
-                        self.store,
-                        WasmEdge_PluginCreateModule(plugin, wrap(name)),
-                    ))?;
-                }
+            let logging = WasmEdge_PluginFind(wrap("wasi_logging"));
+            if !logging.is_null() {
+                let host = WasmEdge_PluginCreateModule(logging, wrap("wasi:logging/logging"));
+                checked(WasmEdge_ExecutorRegisterImport(self.executor, self.store, host))?;
             }
             checked(WasmEdge_ExecutorInstantiate(self.executor, &mut instance, self.store, module))?;
         }
