@@ -1,0 +1,33 @@
+// Shows: what the module is given: arguments, environment, working directory, terminals, stdin.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void stdin_lines(void) {
+    char line[4096];
+    while (fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = 0;
+        printf("stdin [%s]\n", line);
+    }
+}
+
+int main(int argc, char **argv) {
+    char directory[4096];
+    struct stat here;
+    for (int i = 0; i < argc; i++)
+        printf("arg %d [%s]\n", i, argv[i]);
+    for (char **entry = environ; *entry; entry++)
+        printf("env [%s]\n", *entry);
+    printf("cwd [%s]\n", getcwd(directory, sizeof directory));
+    printf("here [%s]\n", stat(".", &here) == 0 ? "ok" : strerror(errno));
+    for (int fd = 0; fd < 3; fd++)
+        printf("tty %d [%s]\n", fd, isatty(fd) ? "yes" : "no");
+    fflush(stdout);
+    stdin_lines();
+    fputs("stderr is heard\n", stderr);
+    return 0;
+}
