@@ -123,6 +123,11 @@ pub(crate) enum Command {
     Spec(commands::spec::Args),
     /// Print what this runtime can do as JSON
     Features,
+    /// Compile WebAssembly modules, and look after what has been compiled
+    Wasm {
+        #[command(subcommand)]
+        command: crate::wasm::Command,
+    },
 }
 
 /// The help of the whole program.

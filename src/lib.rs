@@ -17,6 +17,9 @@ mod stats;
 mod table;
 mod version;
 mod view;
+mod wasm;
+
+pub use wasm::{Cache as WasmCache, Command as WasmCommand, Wasm};
 
 use clap::Parser;
 use cli::{Cli, Command, Global};
@@ -30,6 +33,8 @@ struct Context {
     log: Log,
     /// The arguments of this program.
     args: Args,
+    /// In the second binary: its engine.
+    wasm: Option<&'static dyn Wasm>,
     /// How many descriptors from 3 on the caller has left open, where anybody wants to know.
     inherited_fds: u32,
 }
@@ -41,15 +46,25 @@ impl Context {
     }
 }
 
-/// Runs the command line of this process. Exit codes are runc's: 1 for every failure, usage errors included; `run`
+/// What this process began with.
+struct Start {
+    args: Args,
+    wasm: Option<&'static dyn Wasm>,
+    inherited_fds: u32,
+}
+
+/// Runs the command line of this process; `wasm` is there in the second binary. Exit codes are runc's: 1 for every failure, usage errors included; `run`
 /// in the foreground gives the container's own.
-pub fn main(args: Args) -> u8 {
+pub fn main(args: Args, wasm: Option<&'static dyn Wasm>) -> u8 {
     // Before anything is opened. Nobody asks for what is not to be handed on.
     let hands_on = args.mention("preserve-fds") || std::env::var_os("LISTEN_FDS").is_some();
     let inherited_fds = if hands_on { skiff_launch::inherited_fds() } else { 0 };
     let protected = protect(args);
     let argv = argv::normalise(std::env::args_os());
-    match protected.map_err(|error| (Log::guess(&argv.words), error)).and_then(|()| run(&argv, args, inherited_fds)) {
+    match protected
+        .map_err(|error| (Log::guess(&argv.words), error))
+        .and_then(|()| run(&argv, Start { args, wasm, inherited_fds }))
+    {
         Ok(code) => code,
         Err((log, error)) => {
             log.error(&error::text(&error));
@@ -68,7 +83,7 @@ fn protect(args: Args) -> anyhow::Result<()> {
 }
 
 /// The error comes with the log that it belongs to, which argv names even when the rest of it makes no sense.
-fn run(argv: &argv::Argv, args: Args, inherited_fds: u32) -> Result<u8, (Log, anyhow::Error)> {
+fn run(argv: &argv::Argv, start: Start) -> Result<u8, (Log, anyhow::Error)> {
     let early = |error| (Log::guess(&argv.words), error);
     let cli = match Cli::try_parse_from(&argv.words) {
         Ok(cli) => cli,
@@ -76,15 +91,17 @@ fn run(argv: &argv::Argv, args: Args, inherited_fds: u32) -> Result<u8, (Log, an
         Err(help) => return output::text(&help.to_string()).map(|()| 0).map_err(early),
     };
     let log = Log::new(&cli.global);
-    dispatch(cli, &log, args, inherited_fds).map_err(|error| (log, error))
+    dispatch(cli, &log, start).map_err(|error| (log, error))
 }
 
-fn dispatch(cli: Cli, log: &Log, own: Args, inherited_fds: u32) -> anyhow::Result<u8> {
+fn dispatch(cli: Cli, log: &Log, start: Start) -> anyhow::Result<u8> {
+    wasm::check_sibling()?;
+    let Start { args, wasm, inherited_fds } = start;
+    let context = Context { global: cli.global, log: log.clone(), args, wasm, inherited_fds };
     let Some(command) = cli.command else {
-        let text = if cli.global.version { version::text() } else { cli::help() };
+        let text = if context.global.version { version::text(&context)? } else { cli::help() };
         return output::text(&text).map(|()| 0);
     };
-    let context = Context { global: cli.global, log: log.clone(), args: own, inherited_fds };
     match command {
         Command::Create(args) => commands::create::run(&args, &context),
         Command::Exec(args) => return commands::exec::run(&args, &context),
@@ -100,7 +117,8 @@ fn dispatch(cli: Cli, log: &Log, own: Args, inherited_fds: u32) -> anyhow::Resul
         Command::Events(args) => commands::events::run(&args, &context),
         Command::Ps(args) => commands::ps::run(&args, &context),
         Command::Spec(args) => commands::spec::run(&args),
-        Command::Features => commands::features::run(),
+        Command::Features => commands::features::run(&context),
+        Command::Wasm { command } => wasm::run(&command, &context),
     }?;
     Ok(0)
 }

@@ -13,5 +13,5 @@ use std::ffi::{c_char, c_int};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(_argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: as the caller promises.
-    skiff::main(unsafe { skiff_sys::Args::new(argv) }).into()
+    skiff::main(unsafe { skiff_sys::Args::new(argv) }, None).into()
 }

@@ -1,6 +1,6 @@
 //! `skiff create`: decides everything about the container, then makes it.
 
-use crate::{Context, argv, listen, settings};
+use crate::{Context, argv, listen, settings, wasm};
 use anyhow::Context as _;
 use skiff_launch::Request;
 use skiff_plan::{Bundle, CgroupManager, Needs, Options};
@@ -53,7 +53,13 @@ impl Args {
         let bundle = Bundle::open(&self.bundle, &self.config)?;
         let systemd = context.global.cgroup_manager() == CgroupManager::Systemd;
         let facts = skiff_launch::host_facts(Needs { outer_uid: systemd, ..bundle.needs() })?;
-        let mut plan = skiff_plan::resolve(&bundle, &facts, &self.options(context)?)?;
+        let options = self.options(context)?;
+        let mut plan = skiff_plan::resolve(&bundle, &facts, &options)?;
+        if plan.wasm.is_some() {
+            wasm::hand_over(context)?;
+        }
+        let asked = plan.wasm.take();
+        let engine = context.wasm.zip(asked.as_ref()).map(|(wasm, asked)| wasm.engine(asked, &options.settings));
         let pid_file = self.pid_file.as_ref().map(std::path::absolute).transpose().context("--pid-file is empty")?;
         let listen_fds = listen::hand_on(&mut plan.process);
         let store = context.store()?;
@@ -69,7 +75,7 @@ impl Args {
             preserve_fds: self.preserve_fds + listen_fds,
             inherited_fds: context.inherited_fds,
             args: context.args,
-            engine: None,
+            engine: engine.as_deref(),
             no_new_keyring: self.no_new_keyring,
             notify,
         })?;

@@ -1,10 +1,10 @@
 //! `skiff exec`: a further process of a running container, from a file or from flags over the container's own process.
 
-use crate::{Context, listen};
+use crate::{Context, listen, settings, wasm};
 use anyhow::{Context as _, bail};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
 use skiff_launch::ExecRequest;
-use skiff_plan::{ExecBase, Needs};
+use skiff_plan::{ExecBase, Needs, Settings};
 use std::path::{Path, PathBuf};
 
 /// Exit code when the process cannot be started, as runc's.
@@ -85,6 +85,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<u8> {
     let dir = context.store()?.open(&args.id)?;
     let record = dir.load()?;
     let base = ExecBase::read(&record.exec)?;
+    let settings = match base.wasm {
+        Some(_) => wasm::hand_over(context).and_then(|()| settings::load())?,
+        None => Settings::default(),
+    };
+    let engine = context.wasm.zip(base.wasm.as_ref()).map(|(wasm, asked)| wasm.engine(asked, &settings));
     let process = match &args.process {
         Some(file) => read(file)?,
         None => args.flags.over(&base.process, &args.command)?,
@@ -98,7 +103,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<u8> {
         preserve_fds: args.preserve_fds + listen::hand_on(&mut process),
         inherited_fds: context.inherited_fds,
         args: context.args,
-        engine: None,
+        engine: engine.as_deref(),
         handler: base.handler(),
         process: &process,
         facts: &facts,

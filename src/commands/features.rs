@@ -1,7 +1,7 @@
 //! `skiff features`: what this build can do, in the form of the runtime specification's features.md. It claims nothing
 //! that is not there: containerd, CRI-O and Kubernetes act on it.
 
-use crate::{output, version};
+use crate::{Context, output, version, wasm};
 use serde::Serialize;
 
 /// The namespaces that a container can have.
@@ -31,6 +31,7 @@ struct Features {
     mount_options: Vec<&'static str>,
     linux: Linux,
     annotations: Annotations,
+    potentially_unsafe_config_annotations: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -84,21 +85,31 @@ struct Annotations {
     commit: &'static str,
     #[serde(rename = "org.skiff.version")]
     version: &'static str,
+    #[serde(rename = "org.skiff.wasm.engine", skip_serializing_if = "Option::is_none")]
+    engine: Option<String>,
 }
 
-/// Needs neither root nor a state directory.
-pub(crate) fn run() -> anyhow::Result<()> {
-    output::text(&(output::pretty(&features(), "    ")? + "\n"))
+/// Needs neither root nor a state directory. Where the second binary is there, it speaks for both.
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
+    wasm::hand_over(context)?;
+    let engine = context.wasm.map(|wasm| wasm.version());
+    output::text(&(output::pretty(&features(engine), "    ")? + "\n"))
 }
 
-fn features() -> Features {
+/// What changes a container by its mere presence; one that ends in a dot stands for all that begin so.
+fn annotations() -> Vec<&'static str> {
+    skiff_plan::ANNOTATIONS.into_iter().chain(["org.systemd.property."]).collect()
+}
+
+fn features(engine: Option<String>) -> Features {
     Features {
+        potentially_unsafe_config_annotations: annotations(),
         oci_version_min: "1.0.0",
         oci_version_max: version::SPEC,
         hooks: HOOKS,
         mount_options: skiff_plan::mount_option_names(),
         linux: linux(),
-        annotations: Annotations { commit: version::COMMIT, version: version::VERSION },
+        annotations: Annotations { commit: version::COMMIT, version: version::VERSION, engine },
     }
 }
 
@@ -107,7 +118,7 @@ fn linux() -> Linux {
     Linux {
         namespaces: NAMESPACES,
         capabilities: skiff_plan::capability_names(),
-        cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
+        cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: true },
         seccomp: Seccomp {
             enabled: true,
             actions: skiff_plan::SECCOMP_ACTIONS,
@@ -131,7 +142,7 @@ mod tests {
 
     #[test]
     fn fits_the_schema_of_oci_spec() {
-        let text = serde_json::to_string(&features()).unwrap();
+        let text = serde_json::to_string(&features(Some("WasmEdge 1.2.3".into()))).unwrap();
         let parsed: oci_spec::runtime::Features = serde_json::from_str(&text).unwrap();
         assert_eq!(parsed.oci_version_max(), version::SPEC);
         assert_eq!(parsed.hooks().as_ref().map(Vec::len), Some(6));

@@ -37,7 +37,7 @@ pub use foreground::run_foreground;
 pub use handler::{Engine, Handler, Parent};
 pub use host::host_facts;
 pub use kill::{init_fd, kill};
-pub use native::Native;
+pub use native::{Native, environment};
 pub use notify::offer_notify;
 pub use pause::{pause, resume};
 pub use protect::{become_sibling, own_path, protect_executable, sibling_build};

@@ -28,7 +28,7 @@ impl Handler for Native {
     fn prepare(&mut self, process: &Process) -> Result<(), Fault> {
         let name = process.args.first().ok_or(Errno::EINVAL)?;
         self.path = find(name, &process.env)?;
-        self.env = with_home(process)
+        self.env = environment(process)
             .map_err(|errno| Fault::new(errno, format!("read /etc/passwd of the container: {}", errno_text(errno))))?;
         Ok(())
     }
@@ -88,8 +88,11 @@ fn executable(path: &CStr) -> nix::Result<()> {
     }
 }
 
-/// The environment, with the `HOME` of the container's passwd where there is none.
-fn with_home(process: &Process) -> nix::Result<Vec<CString>> {
+/// The environment of the process, with the `HOME` of the container's passwd where there is none. Inside the container.
+///
+/// # Errors
+/// Its passwd cannot be read, for a reason that says nothing about the image.
+pub fn environment(process: &Process) -> nix::Result<Vec<CString>> {
     let mut env = process.env.clone();
     if !env.iter().any(|entry| entry.to_bytes().starts_with(b"HOME=")) {
         let home = crate::passwd::home(process.uid)?.unwrap_or_else(|| "/".into());

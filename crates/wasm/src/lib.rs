@@ -6,7 +6,7 @@
 //! Loaded::run(self) -> Outcome, with whose code the caller exits
 //! ```
 //! The process that loads a module runs it once and ends: nothing of the engine's is freed. It is single-threaded throughout.
-//! Nothing here knows of containers; the caller has set namespaces, credentials, limits and descriptors.
+//! Only `handler` and `runtime` know of containers: namespaces, credentials, limits and descriptors are set when the rest is called.
 // The engine has a C interface, and its faults arrive as signals.
 #![allow(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod dwarf;
 mod engine;
 mod entry;
 mod fault;
+mod handler;
 mod heap;
 mod imports;
 mod kind;
@@ -23,11 +24,14 @@ mod log;
 mod logging;
 mod names;
 pub mod plugin;
+mod program;
 mod refusal;
 mod report;
+mod runtime;
 mod shape;
 mod signals;
 mod sockets;
+mod walls;
 mod wasi;
 
 pub use engine::version;
@@ -35,6 +39,8 @@ pub use kind::{Kind, classify};
 pub use limits::Limits;
 pub use loaded::{Loaded, Outcome};
 pub use refusal::Refusal;
+pub use runtime::WasmEdge;
+pub use walls::{WallError, Walls};
 pub use wasi::{Preopen, World};
 
 /// The version of WasmEdge that skiff was tried with (`integration/engine/lib.sh` has it too).

@@ -5,7 +5,8 @@ use crate::engine::{Host, text, wrap};
 use crate::refusal::Refusal;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use wasmedge_sys::ffi;
 
 /// Loads the plugin in `file`, which must be trusted like this program, and gives its name. Before the root file system changes.
@@ -21,6 +22,25 @@ pub fn load(file: &Path) -> Result<String, Refusal> {
     unsafe { ffi::WasmEdge_PluginLoadFromPath(path.as_ptr()) };
     let new = loaded().into_iter().find(|name| !before.contains(name));
     new.ok_or_else(|| refused("not a plugin of this engine, or loaded already".into()))
+}
+
+/// The file of the plugin `name` in the administrator's directory, which nobody but root may be able to change.
+///
+/// # Errors
+/// [`Refusal::Plugin`]: it is not there, or others could have written it.
+pub fn checked(directory: &Path, name: &str) -> Result<PathBuf, Refusal> {
+    let file = directory.join(format!("{name}.so"));
+    for path in [directory, &file] {
+        let found = std::fs::symlink_metadata(path).map_err(|error| crate::refusal::errno(&error));
+        let safe = found.map(|found| found.uid() == 0 && found.mode() & 0o022 == 0 && !found.is_symlink());
+        let why = match safe {
+            Ok(true) => continue,
+            Ok(false) => "not root's, or others may write it, or a symbolic link".to_owned(),
+            Err(why) => why,
+        };
+        return Err(Refusal::Plugin { name: name.into(), why: format!("{}: {why}", path.display()) });
+    }
+    Ok(file)
 }
 
 fn loaded() -> Vec<String> {

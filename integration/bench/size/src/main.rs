@@ -18,5 +18,5 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
         return leaves::call();
     }
     // SAFETY: as the caller promises.
-    skiff::main(unsafe { skiff_sys::Args::new(argv) }).into()
+    skiff::main(unsafe { skiff_sys::Args::new(argv) }, None).into()
 }

@@ -1,0 +1,182 @@
+//! The handler of a container whose process is, or may be, a module. All of it runs in init; docs/architecture.md ("The launch")
+//! says when each method is called.
+
+use crate::program::{self, Program};
+use crate::walls::Walls;
+use crate::{Limits, Loaded, Outcome, Preopen, Refusal, World, plugin};
+use nix::errno::Errno;
+use skiff_launch::{Fault, Handler, Native, Parent};
+use skiff_plan::{Process, WasmPlan};
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Exit code where the guest could not be started after all, as a failed execve's.
+const NOT_STARTED: i32 = 255;
+
+/// See the module.
+pub(crate) struct Module<'a> {
+    plan: &'a WasmPlan,
+    plugins: Vec<String>,
+    /// What the parent knows compiled code of, and that code.
+    known: Option<(program::Identity, OwnedFd)>,
+    becomes: Option<Becomes>,
+}
+
+/// What the file turned out to be.
+enum Becomes {
+    Native(Native),
+    Guest(Loaded, Walls),
+}
+
+impl<'a> Module<'a> {
+    pub(crate) fn new(plan: &'a WasmPlan) -> Self {
+        Module { plan, plugins: Vec::new(), known: None, becomes: None }
+    }
+
+    /// Decides by the file's first bytes, and loads a module.
+    fn become_something(&self, process: &Process) -> Result<Becomes, Fault> {
+        let program = match Program::find(process) {
+            Ok(program) if program.is_ours(self.plan) => program,
+            Err(fault) if self.plan.strict => return Err(fault),
+            // The native handler looks for itself, and has the words that clients know.
+            Ok(_) | Err(_) => return native(process),
+        };
+        let loaded = self.load(&program, process).map_err(|refusal| refused(&program, &refusal))?;
+        let walls =
+            Walls::new(&self.plan.preopens, self.plan.sockets).map_err(|error| Fault::new(Errno::EPERM, error.to_string()))?;
+        Ok(Becomes::Guest(loaded, walls))
+    }
+
+    fn load(&self, program: &Program, process: &Process) -> Result<Loaded, Refusal> {
+        let code = match &self.known {
+            Some((identity, code)) if *identity == program.identity => Some(program::whole(code)?),
+            _ => None,
+        };
+        let limits = Limits {
+            max_memory: self.plan.max_memory,
+            fuel: self.plan.fuel,
+            address_space: address_space(process),
+            entry: program.function.clone(),
+            plugins: self.plugins.clone(),
+        };
+        let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        let world = World {
+            args: arguments(process, program),
+            env: environment(process, self.plan.env.as_deref())?,
+            preopens: self.plan.preopens.iter().map(preopen).collect(),
+            stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+            landlock: crate::walls::has_landlock(),
+            sockets: self.plan.sockets,
+            timeout: self.plan.timeout,
+        };
+        Loaded::new(&program.file, code.as_deref(), &limits, &world)
+    }
+}
+
+impl Handler for Module<'_> {
+    fn load(&mut self) -> Result<(), Fault> {
+        let Some(directory) = &self.plan.plugin_dir else { return Ok(()) };
+        for name in &self.plan.plugins {
+            let loaded = plugin::checked(directory, name).and_then(|file| plugin::load(&file));
+            self.plugins.push(loaded.map_err(|refusal| Fault::new(Errno::EACCES, refusal.to_string()))?);
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, process: &Process, parent: &dyn Parent) -> Result<(), Fault> {
+        // What cannot be read with all rights (a directory of another machine's) is interpreted: only the user's own look decides.
+        let Ok(program) = Program::find(process) else { return Ok(()) };
+        if self.plan.interpret || !program.is_ours(self.plan) {
+            return Ok(());
+        }
+        let Ok(digest) = program.digest() else { return Ok(()) };
+        self.known = parent.compiled(digest, program.file.as_fd())?.map(|code| (program.identity, code));
+        Ok(())
+    }
+
+    fn prepare(&mut self, process: &Process) -> Result<(), Fault> {
+        self.becomes = Some(self.become_something(process)?);
+        self.known = None;
+        Ok(())
+    }
+
+    fn executes(&self) -> bool {
+        !matches!(self.becomes, Some(Becomes::Guest(..)))
+    }
+
+    fn run(&mut self, process: &Process, fifo: Option<OwnedFd>) -> ! {
+        match self.becomes.take() {
+            Some(Becomes::Native(mut native)) => native.run(process, fifo),
+            Some(Becomes::Guest(loaded, walls)) => run(loaded, walls, fifo),
+            None => skiff_sys::exit_now(NOT_STARTED),
+        }
+    }
+}
+
+fn native(process: &Process) -> Result<Becomes, Fault> {
+    let mut native = Native::default();
+    native.prepare(process)?;
+    Ok(Becomes::Native(native))
+}
+
+/// The guest, from the start byte to its end.
+fn run(loaded: Loaded, walls: Walls, fifo: Option<OwnedFd>) -> ! {
+    if let Some(fifo) = fifo {
+        while nix::unistd::read(&fifo, &mut [0u8]) != Ok(1) {}
+    }
+    if let Err(error) = walls.raise() {
+        say(&format!("{error}\n"));
+        skiff_sys::exit_now(NOT_STARTED);
+    }
+    let outcome = loaded.run();
+    if let Outcome::Trap(report) = &outcome {
+        say(report);
+    }
+    skiff_sys::exit_now(outcome.code().into())
+}
+
+/// Not through the library's stderr: nothing of it is to be flushed later.
+fn say(text: &str) {
+    let _ = nix::unistd::write(std::io::stderr(), text.as_bytes());
+}
+
+fn refused(program: &Program, refusal: &Refusal) -> Fault {
+    let advice = match refusal {
+        Refusal::NotWasm => {
+            "; for a container that is not always a module use run.oci.handler=wasm-smart, or \
+                             module.wasm.image/variant=compat-smart"
+        }
+        _ => "",
+    };
+    Fault::new(Errno::ENOEXEC, format!("exec: \"{}\": {refusal}{advice}", program.name))
+}
+
+/// As config.json has them: only the function is no part of the program's name.
+fn arguments(process: &Process, program: &Program) -> Vec<CString> {
+    let mut args = process.args.clone();
+    if let (Some(first), Some(_)) = (args.first_mut(), &program.function) {
+        *first = CString::new(program.name.as_bytes()).unwrap_or_default();
+    }
+    args
+}
+
+/// What the container's environment and the allow-list have in common.
+fn environment(process: &Process, allowed: Option<&[String]>) -> Result<Vec<CString>, Refusal> {
+    let mut env = skiff_launch::environment(process).map_err(|errno| Refusal::Engine(skiff_sys::errno_text(errno)))?;
+    if let Some(names) = allowed {
+        env.retain(|entry| {
+            let name = entry.to_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
+            names.iter().any(|allowed| allowed.as_bytes() == name)
+        });
+    }
+    Ok(env)
+}
+
+fn preopen(plan: &skiff_plan::Preopen) -> Preopen {
+    Preopen { guest: plan.guest.clone(), path: plan.path.clone(), read_only: plan.read_only }
+}
+
+/// The parent sets it only once we are ready.
+fn address_space(process: &Process) -> Option<u64> {
+    process.rlimits.iter().find(|limit| limit.resource == libc::RLIMIT_AS).map(|limit| limit.soft)
+}
