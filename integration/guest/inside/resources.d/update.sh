@@ -57,7 +57,7 @@ leaves() { # NAME PATTERN ARGUMENTS-OF-UPDATE...: refused, and the limits are as
 
 unchanged() {
     echo '{"memory": {"limit": 4096, "swap": 4096, "checkBeforeUpdate": true}, "pids": {"limit": 7}}' >low.json
-    leaves "a limit below what is used" 'usage|used' -r low.json
+    leaves "a limit below what is used" 'use' -r low.json
     shows MemoryMax " (refused)" 67108864
     echo '{"memory": ' >broken.json
     leaves "a file that is not JSON" 'json|eof|unexpected|parse' -r broken.json
