@@ -1,6 +1,7 @@
 //! `skiff spec`: writes an example config.json, runc's byte for byte except for a newer `ociVersion`.
 
 use anyhow::{Context as _, bail};
+use nix::unistd::{getegid, geteuid};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -25,8 +26,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!("file {} exists, remove it first", path.display()),
         other => other.with_context(|| format!("create {}", path.display()))?,
     };
-    let text = if args.rootless { ROOTLESS } else { SPEC };
+    let text = if args.rootless { rootless(geteuid().as_raw(), getegid().as_raw()) } else { SPEC.to_owned() };
     file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))
+}
+
+/// The one user and group that everybody may map: oneself.
+fn rootless(uid: u32, gid: u32) -> String {
+    let id = |id: u32| format!("\"hostID\": {id},");
+    ROOTLESS.replacen(&id(0), "\"hostID\": UID,", 1).replacen(&id(0), &id(gid), 1).replacen("\"hostID\": UID,", &id(uid), 1)
 }
 
 #[cfg(test)]
@@ -43,6 +50,15 @@ mod tests {
     fn as_runc_writes_them() {
         assert_eq!(SPEC, runc(include_str!("../../tests/fixtures/runc/spec.json")));
         assert_eq!(ROOTLESS, runc(include_str!("../../tests/fixtures/runc/spec-rootless.json")));
+    }
+
+    #[test]
+    fn rootless_maps_the_caller() {
+        assert_eq!(rootless(0, 0), ROOTLESS);
+        let spec: oci_spec::runtime::Spec = serde_json::from_str(&rootless(1000, 100)).unwrap();
+        let linux = spec.linux().clone().unwrap();
+        assert_eq!(linux.uid_mappings().as_ref().unwrap()[0].host_id(), 1000);
+        assert_eq!(linux.gid_mappings().as_ref().unwrap()[0].host_id(), 100);
     }
 
     #[test]

@@ -40,6 +40,17 @@ pub(crate) fn create(plan: &CgroupPlan, facts: &HostFacts) -> Result<Cgroup, Err
     }
 }
 
+/// The same by systemd, around a process that waits.
+///
+/// # Errors
+/// As [`Cgroup::create_unit`]. Nobody does without the cgroup here: it was asked for by name.
+pub(crate) fn create_unit(plan: &CgroupPlan, facts: &HostFacts, pid: u32) -> Result<Cgroup, Error> {
+    if plan.devices.is_some() && unprivileged(facts) {
+        return Ok(Cgroup::create_unit(&CgroupPlan { devices: None, ..plan.clone() }, pid)?);
+    }
+    Ok(Cgroup::create_unit(plan, pid)?)
+}
+
 fn without_privileges(plan: &CgroupPlan) -> Result<Cgroup, Error> {
     let unfiltered = CgroupPlan { devices: None, ..plan.clone() };
     match Cgroup::create(&unfiltered) {

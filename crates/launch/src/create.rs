@@ -185,7 +185,7 @@ impl Attempt {
     }
 
     /// What init finds when it begins.
-    fn start<'a>(&self, request: &Request<'a>, rest: Rest, handler: &'a mut dyn Handler, owned: Owned) -> Start<'a> {
+    fn start<'a>(&'a self, request: &Request<'a>, rest: Rest, handler: &'a mut dyn Handler, owned: Owned) -> Start<'a> {
         let plan = request.plan;
         let states = || [Status::Creating, Status::Created].map(|status| self.hook_state(status, Some(1)).json());
         let due = [&plan.hooks.prestart, &plan.hooks.create_runtime, &plan.hooks.create_container, &plan.hooks.start_container];
@@ -200,6 +200,7 @@ impl Attempt {
             process: &plan.process,
             facts: request.facts,
             keep_fds: request.preserve_fds,
+            cgroup: self.record.cgroup.dirs.first().filter(|_| self.record.cgroup.version == 2).map(|(_, dir)| dir.as_path()),
             wait_placed: rest.wait_placed,
             join: Join::Files(rest),
             user_namespace: plan.namespaces.own() & libc::CLONE_NEWUSER as u64 != 0,
@@ -256,7 +257,7 @@ impl Attempt {
     fn enter_cgroup(&mut self, request: &Request<'_>, rest: &Rest) -> Result<(), Error> {
         let Some(child) = &self.init else { return Ok(()) };
         match &self.cgroup {
-            None => self.own(Cgroup::create_unit(&request.plan.cgroup, child.number())?, request),
+            None => self.own(crate::cgroup::create_unit(&request.plan.cgroup, request.facts, child.number())?, request),
             Some(cgroup) if rest.place => Ok(cgroup.place(child.number())?),
             Some(_) => Ok(()),
         }

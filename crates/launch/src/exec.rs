@@ -153,6 +153,7 @@ impl Attempt<'_> {
                     process: request.process,
                     facts: request.facts,
                     keep_fds: request.preserve_fds,
+                    cgroup: None,
                     wait_placed: place,
                     join,
                     user_namespace: self.record.namespaces & NEWUSER != 0,

@@ -31,15 +31,14 @@ pub(super) fn addresses(user: bool) -> Vec<Address> {
 
 fn of_user(bus: Option<String>, directory: &str) -> Vec<Address> {
     let path = |name: &str| format!("unix:path={}", escape(&format!("{directory}/{name}")));
-    let mut addresses = on_bus(&bus.unwrap_or_else(|| path("bus")));
-    addresses.push(Address { text: path("systemd/private"), direct: true });
-    addresses
+    let manager = Address { text: path("systemd/private"), direct: true };
+    // Whoever names a bus means that one.
+    bus.map_or_else(|| on_bus(&path("bus")).into_iter().chain([manager]).collect(), |bus| on_bus(&bus))
 }
 
 fn of_system(bus: Option<String>, root: bool) -> Vec<Address> {
-    let mut addresses = on_bus(bus.as_deref().unwrap_or(SYSTEM_BUS));
-    addresses.extend(root.then(|| Address { text: SYSTEM_MANAGER.to_owned(), direct: true }));
-    addresses
+    let manager = root.then(|| Address { text: SYSTEM_MANAGER.to_owned(), direct: true });
+    bus.map_or_else(|| on_bus(SYSTEM_BUS).into_iter().chain(manager).collect(), |bus| on_bus(&bus))
 }
 
 fn on_bus(list: &str) -> Vec<Address> {
@@ -118,15 +117,13 @@ mod tests {
         let direct = |text: &str| (text.to_owned(), true);
         let bus = |text: &str| (text.to_owned(), false);
         assert_eq!(texts(of_system(None, false)), [bus(SYSTEM_BUS)]);
-        assert_eq!(
-            texts(of_system(Some("unix:path=/a;unix:path=/b".into()), true)),
-            [bus("unix:path=/a"), bus("unix:path=/b"), direct(SYSTEM_MANAGER)]
-        );
+        assert_eq!(texts(of_system(Some("unix:path=/a;unix:path=/b".into()), true)), [bus("unix:path=/a"), bus("unix:path=/b")]);
+        assert_eq!(texts(of_system(None, true)), [bus(SYSTEM_BUS), direct(SYSTEM_MANAGER)]);
         assert_eq!(
             texts(of_user(None, "/run/user/1000")),
             [bus("unix:path=/run/user/1000/bus"), direct("unix:path=/run/user/1000/systemd/private")]
         );
-        assert_eq!(texts(of_user(Some("unix:abstract=x".into()), "/a b"))[0], bus("unix:abstract=x"));
+        assert_eq!(texts(of_user(Some("unix:abstract=x".into()), "/a b")), [bus("unix:abstract=x")]);
         assert_eq!(texts(of_user(None, "/a b"))[0], bus("unix:path=/a%20b/bus"));
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Start<'a> {
     pub facts: &'a HostFacts,
     /// The container keeps descriptors 3 to 2 + this.
     pub keep_fds: u32,
+    /// The container's directory on version 2, if it has one; not for exec.
+    pub cgroup: Option<&'a Path>,
     /// The parent has something to do to us first.
     pub wait_placed: bool,
     pub join: Join,
@@ -358,7 +360,7 @@ impl Builder {
                 self.root = Some(Root::attach(path, *private_parent)?);
                 Ok(())
             }
-            InitOp::Mount(mount) => mounts::mount(self.root()?, mount, start.source(index)),
+            InitOp::Mount(mount) => mounts::mount(self.root()?, mount, start.source(index), start.cgroup),
             InitOp::Hooks => start.run_hooks(),
             InitOp::Console => self.console(start),
             InitOp::Device(device) => devices::make(self.root()?, device),

@@ -40,10 +40,10 @@ const ATTRIBUTES: [(u64, libc::c_ulong); 8] = [
 const MS_NOSYMFOLLOW: libc::c_ulong = 256;
 
 /// Makes one mount of the plan.
-pub(super) fn mount(root: &Root, mount: &Mount, opened: Option<Fd>) -> Result<(), Fault> {
+pub(super) fn mount(root: &Root, mount: &Mount, opened: Option<Fd>, own: Option<&Path>) -> Result<(), Fault> {
     let mounted = match &mount.kind {
         MountKind::Bind { source, recursive } => bind(root, mount, source, *recursive, opened)?,
-        MountKind::New(new) => new_filesystem(root, mount, new)?,
+        MountKind::New(new) => new_filesystem(root, mount, new, own)?,
         MountKind::Remount => remount(root, mount)?,
     };
     root.mounted(&mount.destination);
@@ -77,7 +77,7 @@ fn bind(root: &Root, mount: &Mount, source: &Path, recursive: bool, opened: Opti
     Ok(tree)
 }
 
-fn new_filesystem(root: &Root, mount: &Mount, new: &NewFilesystem) -> Result<Fd, Fault> {
+fn new_filesystem(root: &Root, mount: &Mount, new: &NewFilesystem, own: Option<&Path>) -> Result<Fd, Fault> {
     let target = root.find_or_make(&mount.destination, SFlag::S_IFDIR, mount.no_symlinks)?;
     if new.copy_up {
         return with_copy(mount, new, target);
@@ -92,16 +92,17 @@ fn new_filesystem(root: &Root, mount: &Mount, new: &NewFilesystem) -> Result<Fd,
     let data = (!data.is_empty()).then_some(data.as_c_str());
     let flags = MsFlags::from_bits_retain(flags);
     match nix::mount::mount(Some(new.source.as_c_str()), ".", Some(new.fstype.as_c_str()), flags, data) {
-        Err(Errno::EPERM | Errno::EBUSY) if new.fstype.as_c_str() == c"cgroup2" => return bind_cgroup2(mount, target),
+        Err(Errno::EPERM | Errno::EBUSY) if new.fstype.as_c_str() == c"cgroup2" => return bind_cgroup2(mount, target, own),
         other => other.map_err(|errno| Fault::new(errno, complaint(new).unwrap_or_default()))?,
     }
     if wants_more(mount) { Ok(root.find(&mount.destination, mount.no_symlinks)?) } else { Ok(target) }
 }
 
-/// A user namespace without a cgroup namespace may not mount cgroup2, but it may see the host's: read-only, or it could write
-/// wherever its user can (CVE-2023-25809).
-fn bind_cgroup2(mount: &Mount, target: Fd) -> Result<Fd, Fault> {
-    let tree = leave_open(open_tree(None, c"/sys/fs/cgroup", false).about("/sys/fs/cgroup of the host")?);
+/// A user namespace may not always mount cgroup2, but it may see its own cgroup, or the host's where it has none: read-only, or it
+/// could write wherever its user can (CVE-2023-25809).
+fn bind_cgroup2(mount: &Mount, target: Fd, own: Option<&Path>) -> Result<Fd, Fault> {
+    let source = own.unwrap_or(Path::new("/sys/fs/cgroup"));
+    let tree = leave_open(open_tree(None, source, false).about(format_args!("{} of the host", source.display()))?);
     set_attributes(tree, mount.attr.set | attr::RDONLY, 0, 0, false)?;
     move_mount(tree, target)?;
     Ok(tree)
