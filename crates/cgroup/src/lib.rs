@@ -1,5 +1,5 @@
 //! Control groups, versions 2 and 1, by direct file writes or as a unit of systemd. Parent side. What to write is the plan's
-//! decision; this crate makes the directories, writes, filters devices, freezes, kills and removes.
+//! decision; this crate makes the directories, writes, filters devices, measures, freezes, kills and removes.
 
 mod delegate;
 mod device_bpf;
