@@ -5,8 +5,7 @@ use crate::Error;
 use crate::error::Act;
 use nix::errno::Errno;
 use skiff_sys::{Args, mount};
-use std::convert::Infallible;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -29,7 +28,7 @@ const ENVIRONMENT: [&str; 10] = [
 const OWN: &str = "/proc/self/exe";
 
 /// Where the executable lies that was executed again, since neither a mount of one file nor a copy in memory has a path.
-const PATH: &str = "SKIFF_EXECUTABLE";
+pub(crate) const PATH: &str = "SKIFF_EXECUTABLE";
 
 /// Executes this program again through a read-only mount of itself (a sealed copy in memory without CAP_SYS_ADMIN),
 /// unless it already runs from where nobody can write it. Returns only in the protected program.
@@ -45,32 +44,6 @@ pub fn protect_executable(args: Args) -> Result<(), Error> {
     execute(&protected, args, &[&path]).act(|| "execute ourselves again".into())
 }
 
-/// Executes another program of ours, which lies beside this one, with the same arguments, and as well protected. `None`: there is
-/// no such program.
-///
-/// # Errors
-/// It is there and cannot be executed.
-pub fn become_sibling(name: &str, args: Args, build: &str) -> Result<Option<Infallible>, Error> {
-    let path = own_path()?.with_file_name(name);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let protected = match protected(&path)? {
-        Some(protected) => protected,
-        None => File::open(&path).act(|| format!("open {}", path.display()))?.into(),
-    };
-    let more = [variable(PATH, path.as_os_str()), variable(BUILD, OsStr::new(build))];
-    execute(&protected, args, &more.each_ref()).act(|| format!("execute {}", path.display())).map(|()| None)
-}
-
-/// The build that executed this one by [`become_sibling`]: both must be of one source.
-#[must_use]
-pub fn sibling_build() -> Option<OsString> {
-    std::env::var_os(BUILD)
-}
-
-const BUILD: &str = "SKIFF_BUILD";
-
 /// The path of this program, as it was called first.
 ///
 /// # Errors
@@ -82,16 +55,16 @@ pub fn own_path() -> Result<PathBuf, Error> {
     Ok(std::env::var_os(PATH).filter(|_| nowhere).map_or(path, PathBuf::from))
 }
 
-fn variable(name: &str, value: &OsStr) -> CString {
+pub(crate) fn variable(name: &str, value: &OsStr) -> CString {
     CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).unwrap_or_default()
 }
 
-fn execute(file: &OwnedFd, args: Args, more: &[&CString]) -> nix::Result<()> {
+pub(crate) fn execute(file: &OwnedFd, args: Args, more: &[&CString]) -> nix::Result<()> {
     skiff_sys::execute_again(file.as_fd(), args, &ENVIRONMENT, more).map(|never| match never {})
 }
 
 /// The program at `path` as nobody can write it; `None`: our user could not write it anyhow.
-fn protected(path: &Path) -> Result<Option<OwnedFd>, Error> {
+pub(crate) fn protected(path: &Path) -> Result<Option<OwnedFd>, Error> {
     match read_only_mount(path) {
         Err(Errno::EPERM) => without_mount(path),
         other => other.map(Some).act(|| format!("mount {} read-only", path.display())),
