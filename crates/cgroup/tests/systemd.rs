@@ -416,11 +416,38 @@ fn no_manager() {
 
 #[test]
 fn the_managers_own_socket_does_without_a_bus() {
-    if Unit::scope("direct").is_none() {
-        return;
+    let Some(unit) = Unit::scope("direct") else { return };
+    let name = "a_scope_is_made_and_removed";
+    if geteuid().is_root() {
+        let without_bus = "mount -t tmpfs none /run/dbus && exec \"$0\" \"$@\"";
+        return elsewhere(&["unshare", "--mount", "sh", "-c", without_bus], name, &[("DBUS_SYSTEM_BUS_ADDRESS", None)]);
     }
-    let nowhere = Some("unix:path=/nonexistent;tcp:host=localhost");
-    elsewhere(&[], "a_scope_is_made_and_removed", &[("DBUS_SYSTEM_BUS_ADDRESS", nowhere), ("DBUS_SESSION_BUS_ADDRESS", nowhere)]);
+    let directory = std::env::temp_dir().join(&unit.name);
+    std::fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::symlink(Path::new(&std::env::var("XDG_RUNTIME_DIR").unwrap()).join("systemd"), directory.join("systemd"))
+        .unwrap();
+    elsewhere(&[], name, &[("XDG_RUNTIME_DIR", directory.to_str()), ("DBUS_SESSION_BUS_ADDRESS", None)]);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_bus_that_is_named_is_the_only_one() {
+    if Unit::scope("named").is_some() {
+        let nowhere = Some("unix:path=/nonexistent;tcp:host=localhost");
+        elsewhere(&[], "no_named_bus", &[("DBUS_SYSTEM_BUS_ADDRESS", nowhere), ("DBUS_SESSION_BUS_ADDRESS", nowhere)]);
+    }
+}
+
+#[test]
+#[ignore = "run by a_bus_that_is_named_is_the_only_one"]
+fn no_named_bus() {
+    let unit = UnitRecord { name: "x.scope".into(), user: !geteuid().is_root() };
+    let error = systemd::set_properties(&unit, &[property("TasksMax", Variant::U64(7))]).unwrap_err();
+    let UnitError::NoManager { tried, .. } = why(&error) else { panic!("{error}") };
+    let tried: Vec<(&str, &str)> = tried.iter().map(|(address, why)| (address.as_str(), why.as_str())).collect();
+    let expected =
+        [("unix:path=/nonexistent", "no such file or directory"), ("tcp:host=localhost", "not an address of a Unix socket")];
+    assert_eq!(tried, expected);
 }
 
 #[test]
