@@ -99,7 +99,7 @@ fn dispatch(cli: Cli, log: &Log, start: Start) -> anyhow::Result<u8> {
     let Start { args, wasm, inherited_fds } = start;
     let context = Context { global: cli.global, log: log.clone(), args, wasm, inherited_fds };
     let Some(command) = cli.command else {
-        let text = if context.global.version { version::text(&context)? } else { cli::help() };
+        let text = if context.global.version { version::text(&context) } else { cli::help() };
         return output::text(&text).map(|()| 0);
     };
     match command {

@@ -6,6 +6,7 @@ use skiff_launch::Engine;
 use skiff_plan::{Settings, WasmPlan};
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 /// What `skiff-wasm` adds.
 pub trait Wasm: Debug {
@@ -56,6 +57,18 @@ pub(crate) fn hand_over(context: &Context) -> anyhow::Result<()> {
         skiff_launch::become_sibling(SIBLING, context.args, &version::build())?;
     }
     Ok(())
+}
+
+/// The engine that containers here get, if any: this binary's, or what the second one says of itself. One that cannot run is none.
+pub(crate) fn engine(context: &Context) -> Option<String> {
+    if let Some(wasm) = context.wasm {
+        return Some(wasm.version());
+    }
+    let sibling = skiff_launch::own_path().ok()?.with_file_name(SIBLING);
+    let answer = std::process::Command::new(sibling).arg("--version").stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(answer.stdout).ok().filter(|_| answer.status.success())?;
+    let ours = text.lines().any(|line| line.strip_prefix("commit: ") == Some(version::COMMIT));
+    text.lines().find_map(|line| line.strip_prefix("wasm: ")).filter(|_| ours).map(str::to_owned)
 }
 
 /// Both binaries are built from one source, or they would not understand each other's records.

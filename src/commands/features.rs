@@ -89,11 +89,9 @@ struct Annotations {
     engine: Option<String>,
 }
 
-/// Needs neither root nor a state directory. Where the second binary is there, it speaks for both.
+/// Needs neither root nor a state directory.
 pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    wasm::hand_over(context)?;
-    let engine = context.wasm.map(|wasm| wasm.version());
-    output::text(&(output::pretty(&features(engine), "    ")? + "\n"))
+    output::text(&(output::pretty(&features(wasm::engine(context)), "    ")? + "\n"))
 }
 
 /// What changes a container by its mere presence; one that ends in a dot stands for all that begin so.

@@ -4,7 +4,7 @@ changed() { # NAME WANTED-DIFFERENCE ARGUMENTS-OF-UPDATE...: only that differs a
     local name=$1 wanted=$2 before message
     shift 2
     before=$(limits_of)
-    message=$($runtime update "$@" c 2>&1 </dev/stdin) || { echo "FAIL $part: update $name: $message"; return; }
+    message=$($runtime update "$@" c 2>&1) || { echo "FAIL $part: update $name: $message"; return; }
     is "$part: update $name" "$(diff <(echo "$before") <(limits_of) | sed -n 's/^> //p' | sort | xargs)" "$wanted"
 }
 
