@@ -65,7 +65,13 @@ host_only!(features_claims_nothing_that_is_not_there, |t: &mut Test| {
     let features: Value = serde_json::from_str(t.call(&["features"]).ok()).unwrap();
     assert!(strings(&features["mountOptions"]).contains(&"rro"));
     assert!(!strings(&features["mountOptions"]).iter().any(|option| option.ends_with("idmap")));
-    assert_ne!(features["linux"]["cgroup"]["systemd"], true);
+    for present in ["systemd", "systemdUser", "rdma"] {
+        assert_eq!(features["linux"]["cgroup"][present], true, "{present}");
+    }
+    let unsafe_ones = strings(&features["potentiallyUnsafeConfigAnnotations"]);
+    for annotation in ["run.oci.handler", "module.wasm.image/variant", "org.systemd.property."] {
+        assert!(unsafe_ones.contains(&annotation), "{annotation} in {unsafe_ones:?}");
+    }
     for absent in ["apparmor", "selinux", "intelRdt", "netDevices"] {
         assert_ne!(features["linux"][absent]["enabled"], true, "{absent}");
     }
