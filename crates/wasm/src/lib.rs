@@ -10,6 +10,7 @@
 // The engine has a C interface, and its faults arrive as signals.
 #![allow(unsafe_code)]
 
+pub mod cache;
 mod dwarf;
 mod engine;
 mod entry;

@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(callers(&[2], false, Some("go")), [2]);
         assert_eq!(callers(&[2, 2, 1, 2, 2], true, Some("go")), [1, 2]);
         assert_eq!(callers(&[2, 2], true, Some("go")), [2]);
-        assert_eq!(callers(&[], false, None), []);
+        assert!(callers(&[], false, None).is_empty());
     }
 
     #[test]
