@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 pub mod cache;
+pub mod compile;
 mod dwarf;
 mod engine;
 mod entry;
