@@ -19,6 +19,7 @@ mod version;
 mod view;
 mod wasm;
 
+pub use root::is_real_root;
 pub use wasm::{Cache as WasmCache, Command as WasmCommand, Wasm};
 
 use clap::Parser;

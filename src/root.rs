@@ -39,7 +39,7 @@ fn users_own(runtime_dir: OsString) -> anyhow::Result<PathBuf> {
 }
 
 /// Root of the initial user namespace, or a root that is called so: a "root" of podman's own user namespace is the user.
-pub(crate) fn is_real_root() -> bool {
+pub fn is_real_root() -> bool {
     let uid_map = || std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     nix::unistd::geteuid().is_root()
         && (std::env::var_os("USER").is_some_and(|user| user == "root") || maps_everybody(&uid_map()))

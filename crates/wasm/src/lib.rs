@@ -6,10 +6,11 @@
 //! Loaded::run(self) -> Outcome, with whose code the caller exits
 //! ```
 //! The process that loads a module runs it once and ends: nothing of the engine's is freed. It is single-threaded throughout.
-//! Only `handler` and `runtime` know of containers: namespaces, credentials, limits and descriptors are set when the rest is called.
+//! Only `handler`, `program`, `runtime` and `bundle` know of containers: namespaces, credentials, limits and descriptors are set when the rest is called.
 // The engine has a C interface, and its faults arrive as signals.
 #![allow(unsafe_code)]
 
+mod bundle;
 pub mod cache;
 pub mod compile;
 mod dwarf;

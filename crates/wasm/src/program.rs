@@ -1,11 +1,10 @@
 //! The file that `process.args` names: found by path, relative to the working directory, or in PATH; without execute permission, which a
 //! module needs as little as a script's text does. init side, inside the container.
 
-use crate::{Kind, Refusal, classify};
+use crate::{Kind, Refusal, cache, classify};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
-use sha2::{Digest, Sha256};
 use skiff_launch::Fault;
 use skiff_plan::{Process, WasmPlan};
 use skiff_sys::errno_text;
@@ -71,11 +70,11 @@ impl Program {
     }
 
     /// SHA-256 of the whole file, which stands at its beginning afterwards.
-    pub(crate) fn digest(&self) -> std::io::Result<[u8; 32]> {
-        let mut hasher = Sha256::new();
-        std::io::copy(&mut &self.file, &mut hasher)?;
+    pub(crate) fn digest(&self) -> std::io::Result<cache::Sum> {
+        let mut bytes = Vec::new();
+        (&self.file).read_to_end(&mut bytes)?;
         (&self.file).rewind()?;
-        Ok(hasher.finalize().into())
+        Ok(cache::sum(&bytes))
     }
 }
 
