@@ -5,6 +5,8 @@
 
 #[macro_use]
 mod common;
+#[macro_use]
+mod wasm;
 
 mod activation;
 mod bad_input;
@@ -33,3 +35,10 @@ mod state;
 mod terminal;
 mod update;
 mod users;
+mod wasm_apart;
+mod wasm_choice;
+mod wasm_exec;
+mod wasm_life;
+mod wasm_limits;
+mod wasm_rights;
+mod wasm_rows;

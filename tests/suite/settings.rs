@@ -32,14 +32,6 @@ fn run(t: &Test, text: &str, prepare: &str) -> Out {
 
 // Annotations.
 
-both!(wasm_without_an_engine, |t: &mut Test| {
-    skiff_only!(t, "wording");
-    for (key, value) in [("run.oci.handler", "wasm"), ("module.wasm.image/variant", "compat")] {
-        t.spec["annotations"] = json!({ key: value });
-        refused(t, &["WebAssembly", "no engine", "skiff-wasm"]);
-    }
-});
-
 both!(a_native_command_under_smart_annotations, |t: &mut Test| {
     t.spec["annotations"] = json!({"run.oci.handler": "wasm-smart"});
     assert_eq!(t.run_sh("echo native"), "native\n");

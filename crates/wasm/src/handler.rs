@@ -3,7 +3,7 @@
 
 use crate::program::{self, Program};
 use crate::walls::Walls;
-use crate::{Limits, Loaded, Outcome, Preopen, Refusal, World, plugin};
+use crate::{Limits, Loaded, Outcome, Preopen, Refusal, World, plugin, signals};
 use nix::errno::Errno;
 use skiff_launch::{Fault, Handler, Native, Parent};
 use skiff_plan::{Process, WasmPlan};
@@ -95,7 +95,12 @@ impl Handler for Module<'_> {
     }
 
     fn prepare(&mut self, process: &Process) -> Result<(), Fault> {
-        self.becomes = Some(self.become_something(process)?);
+        let becomes = self.become_something(process)?;
+        if let Becomes::Guest(..) = becomes {
+            // The first process of a PID namespace would not even notice them while it waits for its start.
+            signals::end_at_once();
+        }
+        self.becomes = Some(becomes);
         self.known = None;
         Ok(())
     }

@@ -11,9 +11,12 @@ pub(crate) fn check(shape: &Shape, hosts: &[Host]) -> Result<(), Refusal> {
     let (mut unknown, mut mistyped) = (Vec::new(), Vec::new());
     let hosts: Vec<_> = hosts.iter().map(|host| (host.name(), host)).collect();
     for import in &shape.imports {
-        let found = hosts.iter().filter(|(name, _)| *name == import.module).find_map(|(_, host)| host.function(&import.name));
-        match (&import.function, found) {
-            (Some(wanted), Some(found)) if !is_same(wanted, found) => mistyped.push(import),
+        let offered =
+            |name: &str| hosts.iter().filter(|(module, _)| *module == import.module).find_map(|(_, host)| host.function(name));
+        // The engine links the second form of a socket function where the first has other parameters: WASI's own sock_accept.
+        let second = |wanted| offered(&format!("{}_v2", import.name)).is_some_and(|found| is_same(wanted, found));
+        match (&import.function, offered(&import.name)) {
+            (Some(wanted), Some(found)) if !is_same(wanted, found) && !second(wanted) => mistyped.push(import),
             (Some(_), Some(_)) => {}
             _ => unknown.push(import),
         }

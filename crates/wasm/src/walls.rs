@@ -13,7 +13,7 @@ use skiff_sys::seccomp::SockFilter;
 use std::fmt;
 
 /// What every module's process may call: its memory without new code, its descriptors, files below directories that it holds, time.
-const ALWAYS: [&str; 79] = [
+const ALWAYS: [&str; 81] = [
     "brk",
     "clock_getres",
     "clock_gettime",
@@ -30,6 +30,8 @@ const ALWAYS: [&str; 79] = [
     "epoll_wait",
     "exit",
     "exit_group",
+    "faccessat",
+    "faccessat2",
     "fadvise64",
     "fallocate",
     "fchmod",
