@@ -1,17 +1,20 @@
 # Sourced by the clients' scripts. Each calls `enter NAME "$@"` first, then runs actions under Debian's runc and under the runtime.
 #   environment: REFERENCE (default runc), ONLY=REGEX for the actions wanted, KEEP_LOG=FILE for the daemon's log
 
+clients=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 image=localhost/bb:1
-count=0 failures=0 passes=0 skips=0
+wasm= count=0 failures=0 passes=0 skips=0
 
 # Goes on in private mount, pid, network, ipc, uts and cgroup namespaces, in a cgroup of its own, with an own /run and /dev/shm.
 # What is started dies with the pid namespace, what is mounted goes with the mount namespace, and the outer half removes the rest.
-# Sets $runtime, $reference and $work.
+# Sets $runtime, $reference and $work; and $wasm, if there is a second binary RUNTIME-wasm.
 enter() { # NAME RUNTIME
     client=$1
     if [ -n "${SKIFF_CLIENT_WORK:-}" ]; then
         work=$SKIFF_CLIENT_WORK runtime=$SKIFF_CLIENT_RUNTIME reference=$REFERENCE
         private_view || { echo "$client: no private view"; exit 1; }
+        # conmon leaves a file where it was started when memory runs out
+        cd "$work" || exit 1
         return
     fi
     [ "$(id -u)" = 0 ] || { echo "$client: needs root"; exit 1; }
@@ -88,7 +91,9 @@ private_view() {
     mount -t tmpfs -o mode=755 skiff-client /run && mkdir -m 1777 /run/lock
     mount -t tmpfs -o mode=1777 skiff-client /dev/shm
     # A copy, so that a build in between does not mix two runtimes; and a /var/tmp for everybody, where the machine has none.
-    mkdir "$work/bin" && cp "$runtime" "$work/bin/" && runtime=$work/bin/$(basename "$runtime")
+    mkdir "$work/bin" && cp "$runtime" "$work/bin/" || return
+    [ ! -x "$runtime-wasm" ] || { cp "$runtime-wasm" "$work/bin/" && wasm=$work/bin/$(basename "$runtime-wasm"); }
+    runtime=$work/bin/$(basename "$runtime")
     if [ "$(stat -c %a /var/tmp)" != 1777 ] && [[ $work != /var/tmp/* ]]; then
         mkdir -m 1777 "$work/tmp" && mount --bind "$work/tmp" /var/tmp
     fi
@@ -106,6 +111,12 @@ make_root() { # DIR
     printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n' >"$root/etc/passwd"
     printf 'root:x:0:\nuser:x:1000:\nmore:x:2000:user\n' >"$root/etc/group"
     echo text >"$root/etc/not-executable"
+}
+
+# The same as $work/rootfs and as an archive, $work/bb.tar.
+make_archive() {
+    [ ! -f "$work/bb.tar" ] || return 0
+    make_root "$work/rootfs" && tar -C "$work/rootfs" --numeric-owner --owner=0 --group=0 -cf "$work/bb.tar" .
 }
 
 need_tools() { # PACKAGE TOOL...
@@ -134,6 +145,9 @@ apart() {
     rm "$file"
     return $code
 }
+
+# Runs a command on a terminal of 30 lines by 100 columns.
+tty() { timeout -k 5 40 script -qec "stty rows 30 cols 100; $*" /dev/null; }
 
 # Prints what one action shows under $binary, without what differs from run to run.
 shown() {
@@ -171,17 +185,27 @@ action() { # FUNCTION PATTERN-OF-THE-REFERENCE WORDS [ARGUMENTS-OF-THE-FUNCTION.
     fi
 }
 
+# One line for what no reference does: ok, or FAIL with what was wanted; an asterisk in it stands for any text.
+expect() { # FUNCTION WANTED WORDS [ARGUMENTS-OF-THE-FUNCTION...]
+    local name=$1 wanted=$2 words=$3 got
+    [[ $words =~ ${ONLY:-} ]] || return 0
+    shift 3
+    binary=$runtime
+    got=$(short "$(shown "$name" "$@")" 1000)
+    # shellcheck disable=SC2053
+    if [[ $got == $wanted ]]; then
+        passes=$((passes + 1))
+        echo "ok       $words: $(cut -c 1-100 <<<"$got")"
+    else
+        failures=$((failures + 1))
+        echo "FAIL     $words: wanted $wanted | got $got"
+    fi
+}
+
 skip() { # WORDS REASON
     [[ $1 =~ ${ONLY:-} ]] || return 0
     skips=$((skips + 1))
     echo "skipped  $1: $2"
-}
-
-# For actions that need a command which the runtime may lack.
-action_if() { # COMMAND, then as action
-    local verb=$1
-    shift
-    if "$runtime" "$verb" --help >/dev/null 2>&1; then action "$@"; else skip "$3" "the runtime has no $verb"; fi
 }
 
 finish() {

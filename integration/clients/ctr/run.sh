@@ -4,57 +4,8 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../lib.sh"
-need_tools containerd containerd ctr containerd-shim-runc-v2
-need_tools util-linux unshare script
 enter ctr "$@"
-
-socket=$work/c.sock
-namespace=skiff-test
-
-# --- the daemon
-cat >"$work/config.toml" <<CONFIG
-version = 2
-root = "$work/root"
-state = "$work/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs"]
-[grpc]
-  address = "$socket"
-CONFIG
-containerd --config "$work/config.toml" --log-level warn >"$work/log" 2>&1 &
-export CONTAINERD_ADDRESS=$socket CONTAINERD_NAMESPACE=$namespace
-until_true ctr version || { echo "containerd does not answer:"; cat "$work/log"; exit 1; }
-
-# --- an OCI archive with one layer, busybox and its links, and two images: ctr 1.6 takes the user from the image only
-make_images() {
-    local root=$work/rootfs layout=$work/layout
-    make_root "$root" && mkdir -p "$layout/blobs/sha256"
-    tar -C "$root" --numeric-owner --owner=0 --group=0 -cf "$work/layer.tar" .
-    local arch diff layer config manifest user
-    arch=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
-    diff=$(sha256sum <"$work/layer.tar" | cut -d ' ' -f 1)
-    layer=$(blob application/vnd.oci.image.layer.v1.tar <"$work/layer.tar")
-    local manifests=()
-    for user in '' user; do
-        config=$(printf '{"architecture":"%s","os":"linux","config":{"User":"%s","Env":["PATH=/bin:/usr/bin"],"Cmd":["/bin/sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$arch" "$user" "$diff" |
-            blob application/vnd.oci.image.config.v1+json)
-        manifest=$(printf '{"schemaVersion":2,"config":%s,"layers":[%s]}' "$config" "$layer" | blob application/vnd.oci.image.manifest.v1+json)
-        manifests+=("${manifest%\}},\"annotations\":{\"io.containerd.image.name\":\"$image$user\"}}")
-    done
-    printf '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
-    printf '{"schemaVersion":2,"manifests":[%s,%s]}' "${manifests[@]}" >"$layout/index.json"
-    tar -C "$layout" -cf "$work/image.tar" oci-layout index.json blobs
-}
-
-# Stores standard input as a blob and prints its descriptor.
-blob() {
-    local file=$work/blob digest
-    cat >"$file"
-    digest=$(sha256sum <"$file" | cut -d ' ' -f 1)
-    mv "$file" "$work/layout/blobs/sha256/$digest"
-    printf '{"mediaType":"%s","digest":"sha256:%s","size":%d}' "$1" "$digest" "$(stat -c %s "$work/layout/blobs/sha256/$digest")"
-}
-
-make_images && ctr images import "$work/image.tar" >/dev/null || { echo "cannot import the image"; exit 1; }
+. "$here/setup.sh"
 
 # --- how actions are run: $binary is the runtime of the moment
 run() { # [ctr run options] -- command: foreground, exit code at the end
@@ -240,7 +191,7 @@ action seccomp_profile 'Operation not permitted' 'seccomp of a file'
 action maps '^ *0 +100000 +1000' 'uidmap, gidmap'
 action joined_network '^probe$' 'with-ns: network'
 action joined_ipc '^joined$' 'with-ns: ipc'
-action_if pause paused 'PAUSED' 'pause, resume'
+action paused 'PAUSED' 'pause, resume'
 action nothing_left '^0$' 'nothing left: containers, cgroups, state, shims'
 skip 'checkpoint, restore' 'criu of Debian 12 is too old for the kernels that are tested'
 finish

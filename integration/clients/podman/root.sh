@@ -1,49 +1,31 @@
 # Sourced by run.sh: the actions as root.
 
-status='^(Uid|Gid|Groups|Cap|NoNew|Seccomp:)'
-
-standard_input() { echo data | run -i "$image" head -n 1; }
-terminal() { tty pm run -it --rm --network none "$image" sh -c "'tty; stty size; echo \$TERM; readlink /dev/console; stty -a | grep -o .onlcr'"; echo "code $?"; }
-terminal_input() { printf 'echo a$((1+1))b\nexit 4\n' | script -qec "pm run -it --rm --network none $image sh" /dev/null | grep -E '^a2b'; echo "code ${PIPESTATUS[1]}"; }
 size_follows() { # the window changes while the container runs
-    timeout -k 5 40 script -qec "tty >$scratch/tty; stty rows 30 cols 100; pm run -it --name c --network none $image sh -c 'trap \"stty size; exit 6\" WINCH; touch /ready; for i in 1 2 3 4 5 6 7 8; do sleep 1; done'" /dev/null &
-    until_true pm exec c ls /ready
+    timeout -k 5 40 script -qec "tty >$scratch/tty; stty rows 30 cols 100; cli run -it --name box --network none $image sh -c 'trap \"stty size; exit 6\" WINCH; touch /ready; for i in 1 2 3 4 5 6 7 8; do sleep 1; done'" /dev/null &
+    until_true cli exec box ls /ready
     stty -F "$(cat "$scratch/tty")" rows 40 cols 90
     wait $!
     echo "code $?"
     down
 }
-killed_by_signal() { (sleep 1; pm kill c >/dev/null) & run --name c "$image" sleep 1000; }
 limits() { run --ulimit nofile=1000:2000 --ulimit nproc=1000:1000 --ulimit core=0:0 "$image" sh -c 'ulimit -n; ulimit -Hn; ulimit -c'; }
-environment() { printf 'A=b\nEMPTY=\nWORDS=a b\n' >"$work/env"; run --env-file "$work/env" --env C=d "$image" sh -c 'env | grep -v HOSTNAME | sort'; }
-volume() { # OPTIONS COMMAND
-    mkdir -p "$work/volume" && echo text >"$work/volume/file"
-    run -v "$work/volume:/mnt$1" "$image" sh -c "$2"
-    rm -rf "$work/volume"
-}
 # What the host mounts later under a shared source shows inside, and the other way round only for rshared.
 propagation() { # FLAG
     mkdir -p "$work/shared" && mount -t tmpfs shared "$work/shared" && mount --make-rshared "$work/shared"
     mkdir "$work/shared/in" "$work/shared/out"
     up --cap-add sys_admin -v "$work/shared:/mnt:$1" "$image" sleep 1000
     mount -t tmpfs later "$work/shared/in"
-    pm exec c sh -c 'grep -c " /mnt/in tmpfs" /proc/mounts; mount -t tmpfs inner /mnt/out && echo mounted'
+    cli exec box sh -c 'grep -c " /mnt/in tmpfs" /proc/mounts; mount -t tmpfs inner /mnt/out && echo mounted'
     grep -c "$work/shared/out" /proc/self/mounts
     down
     umount -R -l "$work/shared"
     rmdir "$work/shared"
-}
-profile() { # a profile that refuses one call
-    printf '{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32"],"syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":1}]}' >"$work/profile.json"
-    run --security-opt "seccomp=$work/profile.json" "$image" sh -c 'mkdir /tmp/a 2>&1; grep Seccomp: /proc/self/status; echo on'
 }
 init() { run --init "$image" sh -c 'ps -o pid,args | head -2 | grep -oE "1 .*init|1 .*catatonit"; kill -9 $$'; }
 bundle_root() { run --rootfs "$rootfs" /bin/sh -c 'echo from a directory; pwd'; }
 preserved() { run --preserve-fds 2 "$image" sh -c 'cat <&3; cat <&4; ls /proc/self/fd | wc -l' 3<<<three 4<<<four; }
 sysctls() { run --sysctl net.ipv4.ip_forward=1 --sysctl kernel.msgmax=9000 "$image" cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax; }
 names() { run --hostname box --add-host other:10.1.2.3 --dns 9.9.9.9 --dns-search example.org --network bridge "$image" sh -c 'hostname; grep other /etc/hosts; cat /etc/resolv.conf'; }
-device() { run --device /dev/full:/dev/other:rw "$image" sh -c 'stat -c "%n %t:%T %a" /dev/other; echo x >/dev/other'; }
-device_refused() { run --cap-add mknod "$image" sh -c 'mknod /tmp/n b 259 99; head -c 1 /tmp/n'; }
 pinned_namespace() { # KIND OPTION: a namespace by path
     local file=$work/ns-$1
     touch "$file"
@@ -59,17 +41,13 @@ pinned_network() {
 }
 of_container() { # KIND: two containers share a namespace
     up "$image" sleep 1000
-    pm run --rm "--$1" container:c "$image" readlink "/proc/self/ns/$1" >"$work/second"
-    cmp <(pm exec c readlink "/proc/self/ns/$1") "$work/second" && echo same
+    cli run --rm "--$1" container:box "$image" readlink "/proc/self/ns/$1" >"$work/second"
+    cmp <(cli exec box readlink "/proc/self/ns/$1") "$work/second" && echo same
     down
 }
-processes_of_container() { up "$image" sleep 1000; pm run --rm --network none --pid container:c "$image" sh -c 'ps -o args | grep "^sleep"; kill -9 1; echo on'; down; }
-host() { # OPTION KIND
-    run "--$1" host "$image" sh -c "[ \$(readlink /proc/self/ns/$2) = '$(readlink "/proc/self/ns/$2")' ] && echo host"
-}
+processes_of_container() { up "$image" sleep 1000; cli run --rm --network none --pid container:box "$image" sh -c 'ps -o args | grep "^sleep"; kill -9 1; echo on'; down; }
 no_cgroup() { run --cgroups disabled "$image" sh -c 'cat /proc/1/cgroup | head -1'; }
 limited() { run --memory 64m --cpus 0.5 --pids-limit 100 --cpu-shares 512 --cpuset-cpus 0 "$image" sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares pids/pids.max cpuset/cpuset.cpus'; }
-out_of_memory() { run --memory 16m --memory-swap 16m "$image" tail -c 64m /dev/zero; }
 maps() { run "$@" "$image" sh -c 'cat /proc/self/uid_map /proc/self/gid_map; id; touch /tmp/x && stat -c "%u %g" /tmp/x /etc/passwd /proc/1; ls -ld /dev/null | cut -c1-10'; }
 maps_in_pieces() { # podman cannot make an overlay for such a map
     cp -a "$work/rootfs" "$work/mapped" && chown -R 100000:100000 "$work/mapped"
@@ -83,60 +61,38 @@ bind_for_mapped() { # a source that the mapped root cannot walk to
     rm -rf "$work/closed"
 }
 
-exec_terminal() { with tty pm exec -it c sh -c "'tty; stty size; exit 5'"; }
-exec_detached() { with eval 'pm exec -d c sh -c "echo done >/tmp/flag" | tail -c 1; until_true pm exec c test -s /tmp/flag; pm exec c cat /tmp/flag'; }
-exec_status() { up --cap-drop all --security-opt no-new-privileges "$image" sleep 1000; pm exec "$@" c grep -E "$status" /proc/self/status; echo "code $?"; down; }
-exec_input() { with eval 'echo data | pm exec -i c cat'; }
-exec_preserved() { with eval 'pm exec --preserve-fds 1 c cat /proc/self/fd/3 3<<<three'; }
-exec_signal() { with pm exec c sh -c 'kill -9 $$'; }
-exec_in_stopped() { pm create --name c --network none "$image" true >/dev/null; pm exec c true 2>&1 | grep -o 'container state improper'; echo "code ${PIPESTATUS[0]}"; down; }
-exec_namespaces() { with pm exec c sh -c 'for n in mnt pid net uts ipc cgroup user; do [ $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) ] && echo $n; done; cut -d : -f 2,3 /proc/self/cgroup | sort -u | diff - <(cut -d : -f 2,3 /proc/1/cgroup | sort -u)' ; }
-exec_mapped() { up --userns auto:size=1000 "$image" sleep 1000; pm exec c sh -c 'id; head -c 5 /proc/self/uid_map | tr -d " "; touch /root/x && stat -c %u /root/x'; pm exec -u 7:8 c id; down; }
-exec_with_seccomp() { with pm exec c grep Seccomp: /proc/self/status; }
+exec_preserved() { with eval 'cli exec --preserve-fds 1 box cat /proc/self/fd/3 3<<<three'; }
+exec_signal() { with cli exec box sh -c 'kill -9 $$'; }
+exec_in_stopped() { cli create --name box --network none "$image" true >/dev/null; cli exec box true 2>&1 | grep -o 'container state improper'; echo "code ${PIPESTATUS[0]}"; down; }
+exec_namespaces() { with cli exec box sh -c 'for n in mnt pid net uts ipc cgroup user; do [ $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) ] && echo $n; done; cut -d : -f 2,3 /proc/self/cgroup | sort -u | diff - <(cut -d : -f 2,3 /proc/1/cgroup | sort -u)' ; }
+exec_mapped() { up --userns auto:size=1000 "$image" sleep 1000; cli exec box sh -c 'id; head -c 5 /proc/self/uid_map | tr -d " "; touch /root/x && stat -c %u /root/x'; cli exec -u 7:8 box id; down; }
+exec_with_seccomp() { with cli exec box grep Seccomp: /proc/self/status; }
 
-logs() { up "$image" sh -c 'echo out; echo err >&2; exit 2'; pm wait c; pm logs c 2>&1 | sort; down; }
-top() { with pm top c pid user args; }
-stats() { with eval 'pm stats --no-stream --format "{{.Name}} {{.PIDs}}" c'; }
-pause() { with eval 'pm pause c >/dev/null; state; pm unpause c >/dev/null; state; pm exec c echo awake'; }
-stop() { up "$image" sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done'; sleep 0.3; pm stop -t 5 c >/dev/null; state; down; }
-stop_by_kill() { up "$image" sh -c 'trap "" TERM; while :; do sleep 0.1; done'; sleep 0.3; pm stop -t 1 c >/dev/null 2>&1; state; down; }
-kill_with() { up "$image" sh -c 'trap "exit 8" USR1; while :; do sleep 0.1; done'; sleep 0.3; pm kill -s USR1 c >/dev/null; pm wait c; down; }
-kill_hard() { with eval 'pm kill c >/dev/null; pm wait c; state'; }
-restart() { with eval 'pm exec c touch /tmp/x; pm restart -t 0 c >/dev/null; pm exec c ls /tmp/x; state; pm stop -t 0 c >/dev/null; pm start c >/dev/null; state'; }
-copy() { with eval 'echo data >"$scratch/file"; pm cp "$scratch/file" c:/tmp/in; pm exec c cat /tmp/in; pm exec c sh -c "echo out >/tmp/out"; pm cp c:/tmp/out "$scratch/file"; cat "$scratch/file"'; rm -f "$scratch/file"; }
-commit() { with eval 'pm exec c touch /made; pm commit -q c localhost/made:1 >/dev/null && pm run --rm --network none localhost/made:1 ls /made; pm rmi -f localhost/made:1 >/dev/null'; }
-remove_running() { up "$image" sleep 1000; pm rm c 2>&1 | grep -o 'without force'; pm rm -f -t 0 c >/dev/null; echo "code $?"; pm ps -aq; }
-attach() { up -i "$image" sh -c 'read x; echo got $x; exit 3'; echo word | pm attach c; echo "code $?"; down; }
-detach() { # ^P^Q leaves the container running
-    (sleep 2; printf '\020\021'; sleep 1) | script -qec "pm run -it --name c --network none $image sleep 1000" /dev/null >/dev/null
-    state
-    down
-}
-healthcheck() { up --health-cmd 'test -f /tmp/well' --health-interval=disable "$image" sleep 1000; pm healthcheck run c; echo "code $?"; pm exec c touch /tmp/well; pm healthcheck run c; echo "code $?"; down; }
-update() { up --memory 64m "$image" sleep 1000; pm update --memory 32m c >/dev/null; pm exec c cat /sys/fs/cgroup/memory/memory.limit_in_bytes; down; }
-many() { local i; for i in 1 2 3 4; do pm run --rm --network none "$image" echo "$i" & done | sort; }
-bridge() { up --network bridge --ip 10.88.0.77 "$image" sh -c 'ip -4 addr show eth0 | grep -o "10.88.0.77"; sleep 1000'; until_true busybox ping -c 1 -W 1 10.88.0.77 && echo reached; pm logs c; down; }
-published() { up --network bridge -p 127.0.0.1:8123:80 "$image" sh -c 'mkdir /www; echo page >/www/index.html; httpd -f -p 80 -h /www'; until_true busybox wget -qO- http://127.0.0.1:8123/ && busybox wget -qO- http://127.0.0.1:8123/; down; }
+top() { with cli top box pid user args; }
+remove_running() { up "$image" sleep 1000; cli rm box 2>&1 | grep -o 'without force'; cli rm -f -t 0 box >/dev/null; echo "code $?"; cli ps -aq; }
+healthcheck() { up --health-cmd 'test -f /tmp/well' --health-interval=disable "$image" sleep 1000; cli healthcheck run box; echo "code $?"; cli exec box touch /tmp/well; cli healthcheck run box; echo "code $?"; down; }
+update() { up --memory 64m "$image" sleep 1000; cli update --memory 32m box >/dev/null; cli exec box cat /sys/fs/cgroup/memory/memory.limit_in_bytes; down; }
+bridge() { up --network bridge --ip 10.88.0.77 "$image" sh -c 'ip -4 addr show eth0 | grep -o "10.88.0.77"; sleep 1000'; until_true busybox ping -c 1 -W 1 10.88.0.77 && echo reached; cli logs box; down; }
 
 pod() {
-    pm pod create --name p --network none --share net,ipc,uts,pid --infra-image localhost/pause:1 >/dev/null || return
-    pm run -d --pod p --name c "$image" sleep 1000 >/dev/null
-    pm run --rm --pod p "$image" sh -c 'ps -o args | grep -c "^sleep"; hostname'
-    here_or_not c net; here_or_not c pid
-    pm pod stop -t 0 p >/dev/null 2>&1; pm pod ps --format '{{.Status}}'
-    pm pod start p >/dev/null; pm pod ps --format '{{.Status}}'
-    pm pod rm -f -t 0 p >/dev/null 2>&1; echo "code $?"
-    pm ps -aq
+    cli pod create --name p --network none --share net,ipc,uts,pid --infra-image localhost/pause:1 >/dev/null || return
+    cli run -d --pod p --name box "$image" sleep 1000 >/dev/null
+    cli run --rm --pod p "$image" sh -c 'ps -o args | grep -c "^sleep"; hostname'
+    here_or_not box net; here_or_not box pid
+    cli pod stop -t 0 p >/dev/null 2>&1; cli pod ps --format '{{.Status}}'
+    cli pod start p >/dev/null; cli pod ps --format '{{.Status}}'
+    cli pod rm -f -t 0 p >/dev/null 2>&1; echo "code $?"
+    cli ps -aq
 }
 pod_command() { # the infra container needs a command that stays
-    printf 'FROM %s\nENTRYPOINT ["/bin/sleep","1000"]\n' "$image" | pm build -q -t localhost/pause:1 - >/dev/null 2>&1
+    printf 'FROM %s\nENTRYPOINT ["/bin/sleep","1000"]\n' "$image" | cli build -q -t localhost/pause:1 - >/dev/null 2>&1
 }
 mapped_pod() {
-    pm pod create --name p --network none --userns auto:size=2000 --infra-image localhost/pause:1 >/dev/null || return
-    pm run --rm --pod p "$image" sh -c 'id -u; tr -s " " </proc/self/uid_map | cut -d " " -f 2,4'
+    cli pod create --name p --network none --userns auto:size=2000 --infra-image localhost/pause:1 >/dev/null || return
+    cli run --rm --pod p "$image" sh -c 'id -u; tr -s " " </proc/self/uid_map | cut -d " " -f 2,4'
     echo "code $?"
-    pm pod rm -f -t 0 p >/dev/null 2>&1
-    pm ps -aq
+    cli pod rm -f -t 0 p >/dev/null 2>&1
+    cli ps -aq
 }
 
 # --- hooks: what nvidia's prestart hook and CDI's createContainer hooks do
@@ -184,14 +140,14 @@ hook_inside() { # startContainer: the program is looked up in the container
 }
 hook_fails() { # STAGE
     hook "$1" 'echo broken >&2; exit 3'
-    pm run --rm --network none --hooks-dir "$work/hooks" "$image" echo ran 2>&1 | grep -oE '^ran|exit status 3|hook' | head -1
+    cli run --rm --network none --hooks-dir "$work/hooks" "$image" echo ran 2>&1 | grep -oE '^ran|exit status 3|hook' | head -1
     echo "code ${PIPESTATUS[0]}"
-    pm ps -aq
+    cli ps -aq
     hooks_gone
 }
 
 left() {
-    pm ps -aq
+    cli ps -aq
     find /sys/fs/cgroup -mindepth 2 -type d -path '*libpod-*'
     find "/run/$(basename "$binary")" /run/runc /run/crun -mindepth 1 2>/dev/null
     grep -c "$work" /proc/self/mounts
@@ -281,17 +237,17 @@ part_root() {
     action bind_for_mapped '^0$' '-v of a directory that the mapped root cannot reach'
     action maps 'uid=0' '--userns auto --read-only --tmpfs --cap-drop' --userns auto:size=1000 --read-only --tmpfs /mnt:size=1m --cap-drop all --cap-add dac_override
 
-    action with '^hi$' 'exec' pm exec c echo hi
-    action with '^code 5$' 'exec: exit code' pm exec c sh -c 'exit 5'
-    action with '^code 127$' 'exec: missing command' exec_failing absent-command
-    action with '^code 126$' 'exec: not executable' exec_failing /etc/not-executable
+    action with '^hi$' 'exec' cli exec box echo hi
+    action with '^code 5$' 'exec: exit code' cli exec box sh -c 'exit 5'
+    action with '^code 127$' 'exec: missing command' exec_failing box absent-command
+    action with '^code 126$' 'exec: not executable' exec_failing box /etc/not-executable
     action exec_signal '^code 137$' 'exec: killed'
     action exec_terminal '^30 100$' 'exec -it'
     action exec_input '^data$' 'exec -i'
     action exec_detached '^done$' 'exec -d'
-    action with 'uid=7 gid=8' 'exec -u' pm exec -u 7:8 c id
-    action with 'uid=1000' 'exec -u by name' pm exec -u user c id
-    action with '^b$' 'exec -e, -w' pm exec -e A=b -w /home c sh -c 'echo $A; pwd'
+    action with 'uid=7 gid=8' 'exec -u' cli exec -u 7:8 box id
+    action with 'uid=1000' 'exec -u by name' cli exec -u user box id
+    action with '^b$' 'exec -e, -w' cli exec -e A=b -w /home box sh -c 'echo $A; pwd'
     action with 'no such|chdir|code 12' 'exec -w that does not exist' exec_failing_in /absent
     action exec_status 'CapEff:.0+$' 'exec: as restricted as the container'
     action exec_status 'CapEff:.*[1-9a-f]' 'exec --privileged' --privileged
@@ -303,8 +259,8 @@ part_root() {
 
     action logs '^err$' 'logs'
     action top 'sleep 1000' 'top'
-    action stats '^c [1-9]' 'stats --no-stream'
-    action_if pause pause '^paused' 'pause, unpause'
+    action stats '^box [1-9]' 'stats --no-stream'
+    action pause '^paused' 'pause, unpause'
     action stop '^exited 9' 'stop'
     action stop_by_kill '^exited 137' 'stop, by SIGKILL in the end'
     action kill_with '^8$' 'kill -s USR1'
@@ -316,7 +272,7 @@ part_root() {
     action attach '^got word$' 'attach'
     action detach '^running' 'detach by keys'
     action healthcheck '^code 0$' 'healthcheck run'
-    action_if update update '^33554432$' 'update'
+    action update '^33554432$' 'update'
     action many '^4$' 'four at once'
 
     skip 'checkpoint, restore' 'criu of Debian 12 is too old for the kernels that are tested'
@@ -335,8 +291,5 @@ part_root() {
     action left '^0$' 'nothing left: containers, cgroups, state, mounts, conmon'
 }
 
-missing() { pm run --rm --network none "$image" "$1" 2>&1 | sed 's/is a directory/permission denied/' | grep -oE 'executable file .*not found in .PATH|no such file or directory|permission denied' | head -1; echo "code ${PIPESTATUS[0]}"; }
 missing_source() { run -v /absent-here:/mnt "$image" true 2>&1 | grep -oE 'no such file or directory|code .*'; }
-named_volume() { run -v keep:/mnt "$image" sh -c 'echo kept >/mnt/file'; run -v keep:/mnt "$image" cat /mnt/file; pm volume rm keep >/dev/null; }
-exec_failing() { pm exec c "$1" 2>&1 | grep -oE 'executable file .*not found in .PATH|no such file or directory|permission denied' | head -1; return "${PIPESTATUS[0]}"; }
-exec_failing_in() { pm exec -w "$1" c pwd 2>&1 | grep -oE 'no such file or directory' | head -1; return "${PIPESTATUS[0]}"; }
+exec_failing_in() { cli exec -w "$1" box pwd 2>&1 | grep -oE 'no such file or directory' | head -1; return "${PIPESTATUS[0]}"; }

@@ -1,20 +1,8 @@
 # Sourced by run.sh: the actions of a user without privileges, most of them those of root.sh. Nothing of the user outlives the private view.
 
-become() { # USER
-    as=$1 store=$work/store-$1 runroot=/run/user/$1/podman-test
-    mkdir -p "$(getent passwd "$1" | cut -d : -f 6)" "$store" "/run/user/$1"
-    chown "$1:$1" "$(getent passwd "$1" | cut -d : -f 6)" "$store" "/run/user/$1"
-    chmod 700 "/run/user/$1"
-    chmod 755 "$work"
-    scratch=$work/scratch-$1 rootfs=$work/rootfs-$1
-    install -d -o "$1" "$scratch"
-    cp -a "$work/rootfs" "$rootfs" && chown -R "$1:$1" "$rootfs"
-    binary=$reference import
-}
-
 unprivileged() { run "$image" sh -c 'id -u; grep -E "^(CapEff|Seccomp:|NoNew)" /proc/self/status; tr -s " " </proc/self/uid_map'; }
 left_rootless() {
-    pm ps -aq
+    cli ps -aq
     find "/run/user/$as/$(basename "$binary")" -mindepth 1 2>/dev/null
     ps ax | grep -c '[c]onmon -'
 }
@@ -70,11 +58,11 @@ part_rootless() {
     action run '^9000$' 'rootless: --sysctl' --sysctl kernel.msgmax=9000 "$image" cat /proc/sys/kernel/msgmax
     action preserved '^three$' 'rootless: --preserve-fds'
     action bundle_root 'from a directory' 'rootless: --rootfs'
-    action with '^code 5$' 'rootless: exec: exit code' pm exec c sh -c 'echo hi; exit 5'
-    action with '^code 127$' 'rootless: exec: missing command' exec_failing absent-command
+    action with '^code 5$' 'rootless: exec: exit code' cli exec box sh -c 'echo hi; exit 5'
+    action with '^code 127$' 'rootless: exec: missing command' exec_failing box absent-command
     action exec_terminal '^30 100$' 'rootless: exec -it'
     action exec_detached '^done$' 'rootless: exec -d'
-    action with 'uid=7 gid=8' 'rootless: exec -u' pm exec -u 7:8 c id
+    action with 'uid=7 gid=8' 'rootless: exec -u' cli exec -u 7:8 box id
     action exec_status 'CapEff:.0+$' 'rootless: exec: as restricted as the container'
     action exec_status 'CapEff:.*[1-9a-f]' 'rootless: exec --privileged' --privileged
     action exec_namespaces '^mnt$' 'rootless: exec: the namespaces of the container'
@@ -101,7 +89,7 @@ part_rootless() {
     action not_mapped '^code 126$' 'one id: --user that is not mapped'
     action terminal '^30 100$' 'one id: -it'
     action volume_of_user '^54346 54346$' 'one id: -v'
-    action with '^code 5$' 'one id: exec' pm exec c sh -c 'id -u; exit 5'
+    action with '^code 5$' 'one id: exec' cli exec box sh -c 'id -u; exit 5'
     action exec_terminal '^30 100$' 'one id: exec -it'
     action host '^host$' 'one id: --net host' network net
     action stop '^exited 9' 'one id: stop'
