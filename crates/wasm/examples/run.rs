@@ -1,6 +1,6 @@
 //! Runs a module on the host, without a container, to try the engine and for its tests.
 //! usage: run [OPTION=VALUE...] MODULE [ARGUMENT...]
-//! options: compiled=FILE, entry=NAME, memory=BYTES, fuel=N, as=BYTES, dir=GUEST:PATH[:ro], sockets=on, timeout=MS, env=NAME=VALUE,
+//! options: compiled=FILE (the module with its code behind it), code=FILE (that alone), entry=NAME, memory=BYTES, fuel=N, as=BYTES, dir=GUEST:PATH[:ro], sockets=on, timeout=MS, env=NAME=VALUE,
 //! plugin=FILE, landlock=on (only says so)
 
 use skiff_wasm::{Limits, Loaded, Outcome, Preopen, World, plugin};
@@ -18,6 +18,7 @@ const REFUSED: u8 = 125;
 struct Options {
     limits: Limits,
     compiled: Option<Vec<u8>>,
+    code: Option<Vec<u8>>,
     env: Vec<CString>,
     preopens: Vec<Preopen>,
     sockets: bool,
@@ -58,8 +59,10 @@ fn run() -> Result<Outcome, Box<dyn std::error::Error>> {
         landlock: options.landlock,
         timeout: options.timeout,
     };
-    let loaded = Loaded::new(&module, options.compiled.as_deref(), &options.limits, &world)
-        .map_err(|refusal| format!("{path}: {refusal}"))?;
+    let length = usize::try_from(module.metadata()?.len())?;
+    let code = options.code.or_else(|| options.compiled?.get(length..).map(Into::into));
+    let loaded =
+        Loaded::new(&module, code.as_deref(), &options.limits, &world).map_err(|refusal| format!("{path}: {refusal}"))?;
     drop(module);
     Ok(loaded.run())
 }
@@ -67,6 +70,7 @@ fn run() -> Result<Outcome, Box<dyn std::error::Error>> {
 impl Options {
     fn set(&mut self, name: &str, value: &str) -> Result<(), Box<dyn std::error::Error>> {
         match name {
+            "code" => self.code = Some(std::fs::read(value)?),
             "compiled" => self.compiled = Some(std::fs::read(value)?),
             "entry" => self.limits.entry = Some(value.into()),
             "memory" => self.limits.max_memory = Some(value.parse()?),

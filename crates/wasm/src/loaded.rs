@@ -1,5 +1,6 @@
 //! A module from its file to its exit code. [`Loaded::new`] does all that can fail; from [`Loaded::run`] on there is guest code.
 
+use crate::compile::with_code;
 use crate::engine::{Ended, Engine, Failure, Host, Settings};
 use crate::entry::Entry;
 use crate::limits::Limits;
@@ -49,14 +50,14 @@ impl Outcome {
 }
 
 impl Loaded {
-    /// Loads a module, checks it, and opens its world. `compiled` is the same module with native code that the caller trusts like this
-    /// program; without it no native code is used, whatever the file holds.
+    /// Loads a module, checks it, and opens its world. `code` is native code for it, as the cache has it, which the caller trusts like
+    /// this program; without it no native code is used, whatever the file holds.
     ///
     /// The file may be closed afterwards. What stays open is in `world`: the streams, and one descriptor for each preopen.
     ///
     /// # Errors
     /// [`Refusal`]: why it cannot be run.
-    pub fn new(module: &File, compiled: Option<&[u8]>, limits: &Limits, world: &World<'_>) -> Result<Self, Refusal> {
+    pub fn new(module: &File, code: Option<&[u8]>, limits: &Limits, world: &World<'_>) -> Result<Self, Refusal> {
         log::take_over();
         engine::check_version()?;
         let bytes = read(module)?;
@@ -64,9 +65,9 @@ impl Loaded {
         let entry = entry::find(&shape, limits.entry.as_deref())?;
         limits.check_address_space(shape.memories.len())?;
         // Compiled code counts no instructions.
-        let compiled = compiled.filter(|_| limits.fuel.is_none());
+        let compiled = code.filter(|_| limits.fuel.is_none()).and_then(|code| with_code(&bytes, code));
         let settings = Settings { compiled: compiled.is_some(), pages: limits.pages(&shape.memories)?, fuel: limits.fuel };
-        let engine = Engine::load(compiled.unwrap_or(&bytes), &settings)?;
+        let engine = Engine::load(compiled.as_deref().unwrap_or(&bytes), &settings)?;
         let wasi = wasi::module(world)?;
         let mut hosts = vec![wasi, logging::module()?];
         for name in &limits.plugins {

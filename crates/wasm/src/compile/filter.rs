@@ -1,102 +1,146 @@
-//! What the compiler may still call once it has started and before it sees a byte of the module: memory, its own threads, files in the
-//! one directory that it can reach. Nothing that executes, connects, mounts, traces or makes a process. Runs in the compiler.
+//! What the compiler may still do once it has started and before it sees a byte of the module: memory, its own threads, files in the one
+//! directory that it can reach. Nothing that executes, connects, mounts, traces or makes a process. Runs in the compiler.
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
 };
-use skiff_sys::seccomp::SockFilter;
+use std::os::fd::OwnedFd;
 
-/// Everything else answers as if the kernel had never heard of it: the C library then falls back, from clone3 to clone.
-const ELSE: SeccompAction = SeccompAction::Errno(libc::ENOSYS as u32);
-
-const ANY: &[libc::c_long] = &[
-    // memory
-    libc::SYS_brk,
-    libc::SYS_munmap,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    // files
-    libc::SYS_openat,
-    libc::SYS_close,
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_pread64,
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_pwrite64,
-    libc::SYS_lseek,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_ftruncate,
-    libc::SYS_fallocate,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_getcwd,
-    // threads and signals
-    libc::SYS_futex,
-    libc::SYS_set_robust_list,
-    libc::SYS_rseq,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sigaltstack,
-    libc::SYS_gettid,
-    libc::SYS_getpid,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_sched_yield,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    // clocks and chance
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_getrandom,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_stat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_lstat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_access,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_unlink,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rename,
+const ALWAYS: [&str; 46] = [
+    "access",
+    "brk",
+    "clock_gettime",
+    "clock_nanosleep",
+    "close",
+    "exit",
+    "exit_group",
+    "faccessat",
+    "faccessat2",
+    "fallocate",
+    "fstat",
+    "ftruncate",
+    "futex",
+    "getcwd",
+    "getpid",
+    "getrandom",
+    "gettid",
+    "lseek",
+    "lstat",
+    "madvise",
+    "mremap",
+    "munmap",
+    "nanosleep",
+    "newfstatat",
+    "openat",
+    "pread64",
+    "pwrite64",
+    "read",
+    "readv",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rseq",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "sched_getaffinity",
+    "sched_yield",
+    "set_robust_list",
+    "sigaltstack",
+    "stat",
+    "statx",
+    "unlink",
+    "unlinkat",
+    "write",
+    "writev",
 ];
 
-/// The filter.
+/// The rights of Landlock that skiff knows of; a kernel with fewer gives those that it has, one with none is no reason not to compile:
+/// there is little to reach in the compiler's root.
+const RIGHTS: ABI = ABI::V6;
+
+/// Leaves this process the files below `work` and these calls, for good. It has no_new_privs.
 ///
 /// # Errors
-/// An architecture that seccompiler does not know.
-pub(crate) fn program() -> Result<Vec<SockFilter>, String> {
-    let text = |error: seccompiler::BackendError| error.to_string();
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(text)?;
-    let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> = ANY.iter().map(|&call| (call, Vec::new())).collect();
-    let exec = libc::PROT_EXEC as u64;
-    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        rules.insert(call, vec![masked(2, exec, 0).map_err(text)?]);
-    }
+/// A ruleset or filter that cannot be made or that the kernel refuses, in plain words.
+pub(super) fn confine(work: OwnedFd) -> Result<(), String> {
+    files(work).map_err(|error| format!("restrict itself by landlock: {error}"))?;
+    let profile = serde_json::from_value(profile()).map_err(|error| error.to_string())?;
+    let seccomp = skiff_plan::seccomp(&profile, 0).map_err(|error| error.to_string())?;
+    let program = seccomp.compile().map_err(|error| error.to_string())?;
+    let failed = |errno| format!("load its seccomp filter: {}", skiff_sys::errno_text(errno));
+    skiff_sys::seccomp::load(&program, seccomp.flags).map_err(failed)
+}
+
+fn files(work: OwnedFd) -> Result<(), landlock::RulesetError> {
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
+    let ruleset = ruleset.handle_access(AccessFs::from_all(RIGHTS))?.handle_access(AccessNet::from_all(RIGHTS))?;
+    let ruleset = ruleset.scope(Scope::from_all(RIGHTS))?.create()?;
+    let allowed = AccessFs::from_all(RIGHTS) & !AccessFs::Execute;
+    ruleset.add_rule(PathBeneath::new(work, allowed))?.restrict_self().map(drop)
+}
+
+/// As `linux.seccomp` says it.
+fn profile() -> serde_json::Value {
+    let rule = |names: &[&str], index: u32, value: u64, operator: &str, other: u64| {
+        serde_json::json!({"names": names, "action": "SCMP_ACT_ALLOW",
+            "args": [{"index": index, "value": value, "valueTwo": other, "op": operator}]})
+    };
     let thread = libc::CLONE_THREAD as u64;
-    rules.insert(libc::SYS_clone, vec![masked(0, thread, thread).map_err(text)?]);
-    // Reading a limit is all that the C library wants.
-    rules.insert(libc::SYS_prlimit64, vec![equal(2, 0).map_err(text)?]);
-    let own = u64::from(std::process::id());
-    rules.insert(libc::SYS_tgkill, vec![equal(0, own).map_err(text)?]);
-    let filter = SeccompFilter::new(rules, ELSE, SeccompAction::Allow, arch).map_err(text)?;
-    let program = BpfProgram::try_from(filter).map_err(text)?;
-    Ok(program.iter().map(|one| SockFilter { code: one.code, jt: one.jt, jf: one.jf, k: one.k }).collect())
+    serde_json::json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        // As if the kernel had never heard of the rest: the C library then falls back, from clone3 to clone.
+        "defaultErrnoRet": libc::ENOSYS,
+        "syscalls": [
+            {"names": ALWAYS.to_vec(), "action": "SCMP_ACT_ALLOW"},
+            rule(&["mmap", "mprotect"], 2, libc::PROT_EXEC as u64, "SCMP_CMP_MASKED_EQ", 0),
+            rule(&["clone"], 0, thread, "SCMP_CMP_MASKED_EQ", thread),
+            // abort(3), to itself only.
+            rule(&["tgkill"], 0, u64::from(std::process::id()), "SCMP_CMP_EQ", 0),
+            // Reading a limit is all that the C library wants.
+            rule(&["prlimit64"], 2, 0, "SCMP_CMP_EQ", 0),
+        ],
+    })
 }
 
-fn masked(argument: u8, mask: u64, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    condition(argument, SeccompCmpOp::MaskedEq(mask), value)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    use std::fs::File;
+    use std::thread;
 
-fn equal(argument: u8, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    condition(argument, SeccompCmpOp::Eq, value)
-}
+    /// What is refused in one thread that is confined.
+    fn tried() -> Vec<(&'static str, Option<Errno>)> {
+        nix::sys::prctl::set_no_new_privs().unwrap();
+        confine(File::open("/").unwrap().into()).unwrap();
+        let map = |access| {
+            // SAFETY: a new mapping wherever the kernel likes.
+            let at = unsafe { libc::mmap(std::ptr::null_mut(), 1, access, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+            (at == libc::MAP_FAILED).then(Errno::last)
+        };
+        let none = Some(Errno::ENOSYS);
+        // SAFETY: there is no child: it is refused.
+        let forked = unsafe { nix::unistd::fork() }.err();
+        vec![
+            ("a thread", thread::spawn(|| ()).join().err().and(none)),
+            ("memory", map(libc::PROT_READ)),
+            ("code", map(libc::PROT_READ | libc::PROT_EXEC)),
+            ("a process", forked),
+            ("a program", nix::unistd::execv(c"/bin/true", &[c"true"]).err()),
+            ("a socket", socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None).err()),
+            ("a signal", nix::sys::signal::kill(nix::unistd::Pid::this(), None).err()),
+            ("a mount", nix::mount::umount("/nowhere").err()),
+            ("a namespace", nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER).err()),
+        ]
+    }
 
-fn condition(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value)?])
+    #[test]
+    fn threads_and_memory_and_nothing_else() {
+        let tried = thread::spawn(tried).join().unwrap();
+        let (allowed, refused) = tried.split_at(2);
+        assert!(allowed.iter().all(|(_, errno)| errno.is_none()), "{allowed:?}");
+        assert!(refused.iter().all(|(_, errno)| *errno == Some(Errno::ENOSYS)), "{refused:?}");
+    }
 }

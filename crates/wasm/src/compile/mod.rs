@@ -10,7 +10,6 @@ mod command;
 mod detach;
 mod filter;
 mod ids;
-mod landlock;
 mod monitor;
 mod progress;
 mod root;

@@ -1,14 +1,14 @@
 //! The compiler itself: a program of its own, which [`super::sandbox`] starts with the real LLVM, in an empty root, with the module as
 //! descriptor 3, the place for the result as 4 and the way to speak as 5. It has nothing else, and gives up the rest before it reads.
 
-use super::{PHASES, filter, landlock};
+use super::{PHASES, filter};
 use crate::engine::text;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, FromRawFd};
+use std::os::fd::FromRawFd;
 use std::sync::OnceLock;
 use wasmedge_sys::ffi;
 
@@ -50,12 +50,10 @@ fn compile(optimise: u8) -> Result<(), String> {
     result.write_all(&rest).map_err(|error| format!("hand the result over: {error}"))
 }
 
+/// Gives up the rest.
 fn confine() -> Result<(), String> {
-    let failed = |what: &str, errno: nix::Error| format!("{what}: {}", skiff_sys::errno_text(errno));
     let work = open(WORK, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-    let work = work.map_err(|errno| failed("open the work directory", errno))?;
-    landlock::only(work.as_fd()).map_err(|errno| failed("restrict itself by landlock", errno))?;
-    skiff_sys::seccomp::load(&filter::program()?, 0).map_err(|errno| failed("load its seccomp filter", errno))
+    filter::confine(work.map_err(|errno| format!("open the work directory: {}", skiff_sys::errno_text(errno)))?)
 }
 
 fn translate(bytes: &[u8], optimise: u8) -> Result<std::os::fd::OwnedFd, String> {

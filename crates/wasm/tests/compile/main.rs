@@ -83,9 +83,8 @@ fn a_module_is_compiled_and_runs_compiled() {
     assert_eq!(code(&scratch, &module), None);
     assert_eq!(aot("wait", &scratch, &module, &[]), "compiled [1, 2, 3, 4, 5]");
     let code = code(&scratch, &module).unwrap();
-    let whole = skiff_wasm::compile::with_code(&std::fs::read(&module).unwrap(), &code).unwrap();
-    let compiled = scratch.file("whole.wasm", &whole);
-    run(&[&format!("compiled={}", compiled.display())], &module, &[]).is(134, &["compiled"]);
+    let code = scratch.file("code", &code);
+    run(&[&format!("code={}", code.display())], &module, &[]).is(134, &["compiled"]);
     assert_eq!(aot("wait", &scratch, &module, &[]), "compiled []", "it is there already");
     let left: Vec<_> =
         std::fs::read_dir(scratch.path().join("skiff/wasm")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -103,8 +102,8 @@ fn code_that_came_with_the_module_is_not_used() {
     let code = code(&scratch, &module).unwrap();
     let whole = skiff_wasm::compile::with_code(&bytes, &code).unwrap();
     assert!(!whole.windows(5).any(|part| part == b"gexyz"));
-    let compiled = scratch.file("whole.wasm", &whole);
-    run(&[&format!("compiled={}", compiled.display())], &module, &[]).is(134, &["compiled"]);
+    let code = scratch.file("code", &code);
+    run(&[&format!("code={}", code.display())], &module, &[]).is(134, &["compiled"]);
 }
 
 #[test]
@@ -214,7 +213,7 @@ fn the_compiler_has_nothing_and_can_do_nothing() {
     let module = heavy(&scratch, 60, 2000);
     // The monitor becomes this process's child when the one that begins is gone.
     nix::sys::prctl::set_child_subreaper(true).unwrap();
-    let begun = aot("begin", &scratch, &module, &["time=20000"]);
+    let begun = aot("begin", &scratch, &module, &["time=200000"]);
     assert_eq!(begun, "Err(ECHILD)");
     let own = std::process::id().to_string();
     // Other tests leave theirs here, too.
@@ -303,4 +302,37 @@ fn look(pid: &str) -> Vec<(String, String, String)> {
     );
     add("oom", std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap_or_default().trim().to_owned(), "1000");
     found
+}
+
+#[test]
+fn the_commands_say_what_they_did() {
+    needs_compiler!();
+    use skiff_wasm::compile as commands;
+    let scratch = Scratch::new();
+    let module = scratch.wat(TRAP);
+    let open = || Cache::open(&scratch.path().join("skiff/wasm")).unwrap();
+    let maker = Maker::here(2);
+    let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("skiff-wasm-compiler");
+    let compile = || {
+        let tools = commands::Tools::find(&prefix().unwrap(), &program).unwrap();
+        let (mut out, file) = (Vec::new(), std::fs::File::open(&module).unwrap());
+        commands::compile(&mut out, "m.wasm", file, open(), commands::Limits::default(), tools, maker.clone()).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let digest = skiff_wasm::cache::hex(&skiff_wasm::cache::sum(&std::fs::read(&module).unwrap()));
+    assert_eq!(compile(), format!("{digest}  m.wasm: compiled\n"));
+    assert_eq!(compile(), format!("{digest}  m.wasm: compiled already\n"));
+    let written = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let list = written(&|out| commands::list(out, &open()).unwrap());
+    assert!(
+        list.lines().nth(1).unwrap().starts_with(&digest) && list.contains("wasmedge 0.17") && list.lines().count() == 2,
+        "{list}"
+    );
+    assert_eq!(written(&|out| assert!(commands::verify(out, &open()).unwrap())), "1 good, 0 removed\n");
+    let pruned = written(&|out| commands::prune(out, &open(), 0, &maker).unwrap());
+    assert!(pruned.starts_with("1 removed (") && pruned.ends_with("bytes), 0 left (0 bytes)\n"), "{pruned}");
 }
