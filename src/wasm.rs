@@ -4,6 +4,7 @@ use crate::{Context, version};
 use anyhow::bail;
 use skiff_launch::Engine;
 use skiff_plan::{Settings, WasmPlan};
+use skiff_sys::Args;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,8 +14,8 @@ pub trait Wasm: Debug {
     /// The engine's name and version.
     fn version(&self) -> String;
 
-    /// The engine for one container.
-    fn engine<'a>(&self, plan: &'a WasmPlan, settings: &'a Settings) -> Box<dyn Engine + 'a>;
+    /// The engine for one container; `args` are those of this program.
+    fn engine<'a>(&self, plan: &'a WasmPlan, settings: &'a Settings, args: Args) -> Box<dyn Engine + 'a>;
 
     /// `skiff wasm`.
     ///

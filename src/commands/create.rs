@@ -59,7 +59,7 @@ impl Args {
             wasm::hand_over(context)?;
         }
         let asked = plan.wasm.take();
-        let engine = context.wasm.zip(asked.as_ref()).map(|(wasm, asked)| wasm.engine(asked, &options.settings));
+        let engine = context.wasm.zip(asked.as_ref()).map(|(wasm, asked)| wasm.engine(asked, &options.settings, context.args));
         let pid_file = self.pid_file.as_ref().map(std::path::absolute).transpose().context("--pid-file is empty")?;
         let listen_fds = listen::hand_on(&mut plan.process);
         let store = context.store()?;

@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<u8> {
         Some(_) => wasm::hand_over(context).and_then(|()| settings::load())?,
         None => Settings::default(),
     };
-    let engine = context.wasm.zip(base.wasm.as_ref()).map(|(wasm, asked)| wasm.engine(asked, &settings));
+    let engine = context.wasm.zip(base.wasm.as_ref()).map(|(wasm, asked)| wasm.engine(asked, &settings, context.args));
     let process = match &args.process {
         Some(file) => read(file)?,
         None => args.flags.over(&base.process, &args.command)?,

@@ -37,6 +37,7 @@ mod update;
 mod users;
 mod wasm_apart;
 mod wasm_choice;
+mod wasm_compiled;
 mod wasm_exec;
 mod wasm_life;
 mod wasm_limits;

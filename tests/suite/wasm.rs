@@ -17,6 +17,8 @@ macro_rules! guests {
             if let Some(reason) = $crate::wasm::missing() {
                 skip!(t, "{reason}");
             }
+            // Or each test would leave a compiler behind, at work for seconds.
+            $crate::wasm::ask(t, "compile", "off");
             let body: fn(&mut Test) = $body;
             body(t);
         });

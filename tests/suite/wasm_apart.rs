@@ -19,7 +19,7 @@ both!(without_the_second_binary, |t: &mut Test| {
     skiff_only!(t, "wording");
     let skiff = alone(t);
     for (key, value) in [("run.oci.handler", "wasm"), ("module.wasm.image/variant", "compat")] {
-        t.spec["annotations"] = serde_json::json!({ key: value });
+        t.spec["annotations"] = serde_json::json!({ key: value, "org.skiff.wasm.compile": "off" });
         for verb in ["create", "run"] {
             call_by(t, &skiff, &[verb, &t.id]).fails_with(&["WebAssembly", "no engine", "skiff-wasm", "docs/wasm.md"]);
             t.assert_nothing_left();

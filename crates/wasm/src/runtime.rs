@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use skiff::{WasmCache, WasmCommand};
 use skiff_launch::{Engine, Handler};
 use skiff_plan::{Compile, HandlerKind, Settings, WasmPlan};
+use skiff_sys::Args;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -27,8 +28,8 @@ impl skiff::Wasm for WasmEdge {
         format!("WasmEdge {}", crate::version())
     }
 
-    fn engine<'a>(&self, plan: &'a WasmPlan, settings: &'a Settings) -> Box<dyn Engine + 'a> {
-        Box::new(ForContainer { plan, settings, missing: RefCell::new(None) })
+    fn engine<'a>(&self, plan: &'a WasmPlan, settings: &'a Settings, args: Args) -> Box<dyn Engine + 'a> {
+        Box::new(ForContainer { plan, settings, args, missing: RefCell::new(None) })
     }
 
     fn command(&self, command: &WasmCommand, settings: &Settings) -> anyhow::Result<()> {
@@ -73,6 +74,7 @@ fn limits(settings: &Settings) -> Limits {
 struct ForContainer<'a> {
     plan: &'a WasmPlan,
     settings: &'a Settings,
+    args: Args,
     /// What was looked up in vain.
     missing: RefCell<Option<Request>>,
 }
@@ -91,8 +93,8 @@ impl Engine for ForContainer<'_> {
         if self.plan.compile == Compile::Off {
             return None;
         }
-        let request =
-            Request { cache, key: key.clone(), module, limits: limits(self.settings), tools: tools().ok()?, again: false };
+        let (limits, tools, args) = (limits(self.settings), tools().ok()?, Some(self.args));
+        let request = Request { cache, key: key.clone(), module, limits, tools, args, again: false };
         if self.plan.compile == Compile::Background {
             *self.missing.borrow_mut() = Some(request);
             return None;

@@ -33,7 +33,7 @@ pub fn compile(
         return writeln!(out, "{digest}  {name}: compiled already");
     }
     let mut line = Line::new();
-    let request = Request { cache, key, module: module.into(), limits, tools, again: true };
+    let request = Request { cache, key, module: module.into(), limits, tools, args: None, again: true };
     let done = wait(request, None, &mut |phase| line.tick(phase));
     drop(line);
     done.map_err(|error| match error {

@@ -107,6 +107,9 @@ fn settle(request: &Request, report: Option<&OwnedFd>, null: &OwnedFd) {
     // SAFETY: ignoring a signal runs no code.
     let _ = unsafe { nix::sys::signal::signal(nix::sys::signal::Signal::SIGPIPE, nix::sys::signal::SigHandler::SigIgn) };
     let _ = nix::sys::prctl::set_name(c"skiff-compile");
+    if let Some(args) = request.args {
+        args.replace(&[c"skiff-wasm: compiles a module".into()]);
+    }
     if report.is_none() {
         // SAFETY: integers only.
         unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };

@@ -24,6 +24,7 @@ pub use section::{with_code, without_code};
 pub use tools::Tools;
 
 use crate::cache::{Cache, Key};
+use skiff_sys::Args;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub struct Request {
     pub limits: Limits,
     /// The compiler.
     pub tools: Tools,
+    /// The arguments of this program, for the monitor to replace: it has nothing to do with the container.
+    pub args: Option<Args>,
     /// Try again what has failed within the last day.
     pub again: bool,
 }
