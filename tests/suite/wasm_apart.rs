@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::{Test, binary, copy_program};
+use crate::common::{Mode, Test, binary, copy_program};
 use crate::wasm::{annotate, call_by, engine, module, prefix};
 
 /// skiff by itself in a directory.
@@ -82,6 +82,10 @@ guests!(an_engine_that_is_missing_or_damaged, |t| {
     let empty = format!("for file in {shown}/lib/libwasmedge.so*; do mount --bind /dev/null $file; done");
     create(t, &empty).fails_with(&["missing or damaged", "libwasmedge"]);
     t.assert_nothing_left();
+    if t.mode == Mode::V2 {
+        // The mount namespace of these calls is another than that of the test's others.
+        return;
+    }
     // What is native does not need it.
     t.spec.as_object_mut().unwrap().remove("annotations");
     t.args(&["/bin/true"]);
