@@ -41,5 +41,7 @@ mod wasm_compiled;
 mod wasm_exec;
 mod wasm_life;
 mod wasm_limits;
+mod wasm_places;
 mod wasm_rights;
 mod wasm_rows;
+mod wasm_walls;

@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use crate::common::{Out, Test, binary, copy_program, is_skiff};
 
-/// Runs `body` as `both!` does, where there are an engine and guests.
+/// Runs `body` as `both!` does, where there are an engine and guests. Modules are interpreted unless it says something else: what
+/// this machine has compiled before is no matter of a test.
 macro_rules! guests {
     ($name:ident, $body:expr) => {
         both!($name, |t: &mut Test| {
             if let Some(reason) = $crate::wasm::missing() {
                 skip!(t, "{reason}");
             }
-            // Or each test would leave a compiler behind, at work for seconds.
-            $crate::wasm::ask(t, "compile", "off");
+            $crate::wasm::forget(t);
             let body: fn(&mut Test) = $body;
             body(t);
         });
@@ -82,6 +82,11 @@ pub fn place(from: &Path, to: &Path) {
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     copy_program(from, to);
     fs::set_permissions(to, fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+/// No annotation but the one that the tests begin with.
+pub fn forget(t: &mut Test) {
+    t.spec["annotations"] = json!({"org.skiff.wasm.interpret": "true"});
 }
 
 /// Sets one annotation.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{Mode, Test, binary, copy_program};
-use crate::wasm::{annotate, call_by, engine, module, prefix};
+use crate::wasm::{annotate, call_by, engine, forget, module, prefix};
 
 /// skiff by itself in a directory.
 fn alone(t: &Test) -> PathBuf {
@@ -87,7 +87,7 @@ guests!(an_engine_that_is_missing_or_damaged, |t| {
         return;
     }
     // What is native does not need it.
-    t.spec.as_object_mut().unwrap().remove("annotations");
+    forget(t);
     t.args(&["/bin/true"]);
     create(t, &nothing).ok();
 });

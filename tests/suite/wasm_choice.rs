@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use serde_json::json;
 
 use crate::common::{Test, binary, copy_program, refused};
 use crate::exec;
-use crate::wasm::{annotate, ask, call_by, engine, guest, module, put, smart};
+use crate::wasm::{annotate, ask, call_by, engine, forget, guest, module, put, smart};
 
 const HELLO: &str = "hello from wasm\n";
 const SMART: [(&str, &str); 2] = [("run.oci.handler", "wasm-smart"), ("module.wasm.image/variant", "compat-smart")];
@@ -22,7 +21,8 @@ fn hello(t: &mut Test) {
 
 /// Replaces all annotations by one.
 fn only(t: &mut Test, (key, value): (&str, &str)) {
-    t.spec["annotations"] = json!({ key: value, "org.skiff.wasm.compile": "off" });
+    forget(t);
+    annotate(t, key, value);
 }
 
 guests!(each_annotation_that_asks_for_it, |t| {
@@ -56,7 +56,7 @@ guests!(a_name_that_ends_in_wasm, |t| {
         hello(t);
         only(t, ("io.kubernetes.cri.container-type", "sandbox"));
         run(t).fails_with(&["/hello.wasm", "permission denied"]);
-        t.spec.as_object_mut().unwrap().remove("annotations");
+        forget(t);
         fs::remove_file(&program).unwrap();
     }
 });
@@ -65,7 +65,7 @@ guests!(the_second_binary_is_a_runtime_by_itself, |t| {
     hello(t);
     only(t, STRICT[0]);
     assert_eq!(call_by(t, &engine(), &["run", &t.id]).ok(), HELLO);
-    t.spec.as_object_mut().unwrap().remove("annotations");
+    forget(t);
     t.sh("echo native");
     assert_eq!(call_by(t, &engine(), &["run", &t.id]).ok(), "native\n");
 });

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::common::{Test, refused};
-use crate::wasm::{ask, module};
+use crate::wasm::{ask, forget, module};
 
 /// Pages that a grown memory has at the end.
 fn grew(text: &str) -> u64 {
@@ -45,7 +45,7 @@ guests!(a_memory_that_begins_too_large, |t| {
     ask(t, "memory", "32m");
     refused(t, &["exec: ", "/pages-1024.wasm", "begins with 67108864 bytes", "limit of 33554432"]);
     if t.mode.missing_controller("memory").is_none() {
-        t.spec.as_object_mut().unwrap().remove("annotations");
+        forget(t);
         module(t, "pages-1024", &[]);
         limit_memory(t, 32 << 20);
         refused(t, &["/pages-1024.wasm", "begins with 67108864 bytes", "more than the limit"]);

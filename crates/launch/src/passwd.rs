@@ -3,12 +3,11 @@
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
-use skiff_sys::leave_open;
 
 /// The file is not read beyond this, in bytes: the image decides on its size.
 const LIMIT: usize = 1 << 20;
 
-/// The sixth field of the user's line, if there is a file with one. The file is left to execve to close.
+/// The sixth field of the user's line, if there is a file with one.
 ///
 /// # Errors
 /// It could not be read for a reason that says nothing about the image.
@@ -17,14 +16,14 @@ pub(crate) fn home(uid: u32) -> nix::Result<Option<String>> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let file = match open("/etc/passwd", flags, Mode::empty()) {
         Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP | Errno::ENXIO) => return Ok(None),
-        other => leave_open(other?),
+        other => other?,
     };
-    let stat = fstat(file)?;
+    let stat = fstat(&file)?;
     if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
         return Ok(None);
     }
     let mut text = vec![0; usize::try_from(stat.st_size).unwrap_or(0).min(LIMIT)];
-    let length = nix::unistd::read(file, &mut text)?;
+    let length = nix::unistd::read(&file, &mut text)?;
     Ok(in_passwd(&String::from_utf8_lossy(&text[..length]), uid))
 }
 

@@ -41,6 +41,7 @@ impl<'a> Module<'a> {
             // The native handler looks for itself, and has the words that clients know.
             Ok(_) | Err(_) => return native(process),
         };
+        close_handed_on().map_err(|errno| Fault::new(errno, "close the descriptors that were handed on"))?;
         let loaded = self.load(&program, process).map_err(|refusal| refused(&program, &refusal))?;
         let walls =
             Walls::new(&self.plan.preopens, self.plan.sockets).map_err(|error| Fault::new(Errno::EPERM, error.to_string()))?;
@@ -122,6 +123,13 @@ fn native(process: &Process) -> Result<Becomes, Fault> {
     let mut native = Native::default();
     native.prepare(process)?;
     Ok(Becomes::Native(native))
+}
+
+/// What the caller has handed on lies from 3 on, and is all that would outlive an execve. A module has no way to use it.
+fn close_handed_on() -> nix::Result<()> {
+    // SAFETY: asks for a flag of a number, whatever that is.
+    let outlives = |fd: &u32| unsafe { libc::fcntl(*fd as i32, libc::F_GETFD) } == 0;
+    (3..).take_while(outlives).try_for_each(|fd| skiff_sys::close_range(fd, fd))
 }
 
 /// The guest, from the start byte to its end.
