@@ -20,7 +20,7 @@ missing() { cli run --rm --network none "$image" "$1" 2>&1 | sed 's/is a directo
 standard_input() { echo data | run -i "$image" head -n 1; }
 terminal() { tty cli run -it --rm --network none "$image" sh -c "'tty; sleep 1; stty size; echo \$TERM; readlink /dev/console; stty -a | grep -o .onlcr'"; echo "code $?"; }
 terminal_input() { printf 'echo a$((1+1))b\nexit 4\n' | script -qec "cli run -it --rm --network none $image sh" /dev/null | grep -E '^a2b'; echo "code ${PIPESTATUS[1]}"; }
-killed_by_signal() { (sleep 1; cli kill box >/dev/null) & run --name box "$image" sleep 1000; }
+killed_by_signal() { (until_true cli exec box true; cli kill box >/dev/null) & run --name box "$image" sleep 1000; }
 environment() { printf 'A=b\nEMPTY=\nWORDS=a b\n' >"$work/env"; run --env-file "$work/env" --env C=d "$image" sh -c 'env | grep -v HOSTNAME | sort'; }
 volume() { # OPTIONS COMMAND
     mkdir -p "$work/volume" && echo text >"$work/volume/file"
@@ -58,7 +58,7 @@ copy() { with eval 'echo data >"$scratch/file"; cli cp "$scratch/file" box:/tmp/
 commit() { with eval 'cli exec box touch /made; cli commit box localhost/made:1 >/dev/null 2>&1 && cli run --rm --network none localhost/made:1 ls /made; cli rmi -f localhost/made:1 >/dev/null'; }
 attach() { up -i "$image" sh -c 'read x; echo got $x; exit 3'; (sleep 1; echo word; sleep 1) | cli attach box; echo "code $?"; down; }
 detach() { # ^P^Q leaves the container running
-    (sleep 2; printf '\020\021'; sleep 1) | script -qec "cli run -it --name box --network none $image sleep 1000" /dev/null >/dev/null
+    typing ready '\020\021' cli run -it --name box --network none "$image" sh -c "'echo ready; exec sleep 1000'" >/dev/null
     state
     down
 }

@@ -148,6 +148,20 @@ apart() {
 
 # Runs a command on a terminal of 30 lines by 100 columns.
 tty() { timeout -k 5 40 script -qec "stty rows 30 cols 100; $*" /dev/null; }
+# The same, and types a text (as printf has it) once the screen shows something.
+typing() { # PATTERN TEXT COMMAND...
+    : >"$work/screen"
+    (until_true grep -q "$1" "$work/screen"; keys "$2") | tty "${@:3}" >"$work/screen"
+    cat "$work/screen"
+}
+# Key by key: podman wants each of the two that detach in a read of its own.
+keys() {
+    local text i
+    # shellcheck disable=SC2059
+    printf -v text "$1"
+    for ((i = 0; i < ${#text}; i++)); do printf '%s' "${text:i:1}"; sleep 0.2; done
+    sleep 1
+}
 
 # Prints what one action shows under $binary, without what differs from run to run.
 shown() {
