@@ -31,6 +31,8 @@ macro_rules! compiled {
 /// A copy of the guest that nobody has compiled yet: with a section of its own at its end, which has no meaning.
 fn unique(t: &mut Test, name: &str, args: &[&str]) -> PathBuf {
     module(t, name, args);
+    t.spec["annotations"].as_object_mut().unwrap().remove("org.skiff.wasm.interpret");
+    ask(t, "compile", "off");
     let file = t.rootfs().join(format!("{name}.wasm"));
     let mut bytes = fs::read(guest(name)).unwrap();
     let label = format!("{}{}", t.id, std::process::id());
@@ -105,6 +107,8 @@ compiled!(what_somebody_has_written_into_is_not_used, |t: &mut Test| {
 });
 
 compiled!(an_instance_by_exec_too, |t: &mut Test| {
+    t.spec["annotations"] = serde_json::json!({});
+    ask(t, "compile", "off");
     crate::wasm::waiting(t, "sleep");
     let file = unique(t, "trap", &["unreachable"]);
     t.call(&["wasm", "compile", file.to_str().unwrap()]).ok();

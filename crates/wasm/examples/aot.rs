@@ -48,7 +48,7 @@ fn compile(mode: &str, args: &[String]) -> Done {
     let program = own.ancestors().nth(2).ok_or("no directory")?.join("skiff-wasm-compiler");
     let tools = Tools::find(Path::new(&prefix), &program)?;
     let cache = Cache::open(Path::new(cache))?;
-    let request = Request { cache, key, module: File::open(module)?.into(), limits, tools, again };
+    let request = Request { cache, key, module: File::open(module)?.into(), limits, tools, args: None, again };
     if mode == "begin" {
         begin(request)?;
         return Ok(format!("{:?}", waitpid(None, Some(WaitPidFlag::WNOHANG))));
