@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-
 use crate::common::{Test, binary, copy_program, refused};
 use crate::exec;
 use crate::wasm::{annotate, ask, call_by, engine, forget, guest, module, put, smart};

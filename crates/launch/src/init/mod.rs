@@ -111,10 +111,11 @@ pub(crate) fn run(mut start: Start<'_>) -> ! {
     }
     wait_committed(&start).unwrap_or_else(|_| skiff_sys::exit_now(FAILED));
     run_start_hooks(&start);
-    let Start { handler, process, owned, args, .. } = start;
+    let Start { handler, process, owned, args, facts, .. } = start;
     drop((owned.sync, owned.program));
     if !handler.executes() {
         take_its_place(args, process);
+        show_memory(facts);
     }
     handler.run(process, owned.fifo)
 }
@@ -129,6 +130,17 @@ fn take_its_place(args: Args, process: &Process) {
     }
     let _ = skiff_sys::reap_children_at_once();
 }
+
+/// A runtime without privileges could not enter the namespaces of a process that hides from it, since without execve this one's memory
+/// belongs to the runtime's user namespace and not to the container's: exec would fail. What is left in it of the runtime is then the
+/// user's own, its executable cannot be written, and everything else is closed.
+fn show_memory(facts: &HostFacts) {
+    if facts.permitted >> CAP_SYS_PTRACE & 1 == 0 {
+        let _ = nix::sys::prctl::set_dumpable(true);
+    }
+}
+
+const CAP_SYS_PTRACE: u32 = 19;
 
 /// Everything that can fail, up to the point where the parent may say that the process is there.
 fn prepare(start: &mut Start<'_>) -> Result<(), Failed> {
