@@ -43,7 +43,7 @@ pub use limits::Limits;
 pub use loaded::{Loaded, Outcome};
 pub use refusal::Refusal;
 pub use runtime::WasmEdge;
-pub use walls::{WallError, Walls};
+pub use walls::{WallError, Walls, has_landlock};
 pub use wasi::{Preopen, World};
 
 /// The version of WasmEdge that skiff was tried with (`integration/engine/lib.sh` has it too).

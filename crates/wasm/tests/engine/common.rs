@@ -99,7 +99,8 @@ fn works(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn example(name: &str) -> PathBuf {
+/// A program beside the tests.
+pub fn example(name: &str) -> PathBuf {
     let path = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing: run the tests without --test, or build the examples first", path.display());
     path

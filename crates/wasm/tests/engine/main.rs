@@ -9,4 +9,5 @@ mod limits;
 mod raw;
 mod refusals;
 mod traps;
+mod walls;
 mod world;
