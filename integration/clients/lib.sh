@@ -92,7 +92,7 @@ private_view() {
     mount -t tmpfs -o mode=1777 skiff-client /dev/shm
     # A copy, so that a build in between does not mix two runtimes; and a /var/tmp for everybody, where the machine has none.
     mkdir "$work/bin" && cp "$runtime" "$work/bin/" || return
-    [ ! -x "$runtime-wasm" ] || { cp "$runtime-wasm" "$work/bin/" && wasm=$work/bin/$(basename "$runtime-wasm"); }
+    [ ! -x "$runtime-wasm" ] || { cp "$runtime"-wasm* "$work/bin/" && wasm=$work/bin/$(basename "$runtime-wasm"); }
     runtime=$work/bin/$(basename "$runtime")
     if [ "$(stat -c %a /var/tmp)" != 1777 ] && [[ $work != /var/tmp/* ]]; then
         mkdir -m 1777 "$work/tmp" && mount --bind "$work/tmp" /var/tmp

@@ -18,6 +18,13 @@ build() {
 # What the plain forms run; `world` prints everything that it is given.
 module() { run --annotation "$strict" localhost/modules:1 "$@"; }
 trap_report() { run --annotation "$strict" --annotation org.skiff.wasm.interpret=true localhost/modules:1 /trap.wasm; }
+compiled() { # only compiled code has a report that says how to run the module without it
+    local digest
+    digest=$(sha256sum <"$modules/trap.wasm" | cut -d ' ' -f 1)
+    module /trap.wasm >/dev/null 2>&1
+    until_true eval "ls $1/skiff/wasm/$digest-*.aot"
+    module /trap.wasm
+}
 handler() { run --annotation "run.oci.handler=$1" localhost/modules:1 "${@:2}"; }
 up_module() { up --annotation "$strict" "${@:3}" localhost/modules:1 "$1" "$2" && until_true eval "cli logs box 2>&1 | grep -q $2"; }
 up_smart() { up --annotation "$smart" "$@" localhost/both:1 /wait.wasm busy && until_true eval 'cli logs box 2>&1 | grep -q busy'; }
@@ -145,9 +152,9 @@ POD
 pause_image() { printf 'FROM %s\nENTRYPOINT ["/bin/sleep","1000"]\n' "$image" | cli build -q -t localhost/pause:1 - >/dev/null 2>&1; }
 left() {
     cli ps -aq
-    find /sys/fs/cgroup -mindepth 2 -type d -path '*libpod-*'
-    find "/run/$(basename "$binary")" /run/runc /run/crun -mindepth 1 -not -path '*/wasm-cache*' 2>/dev/null
     until_true eval '! ps ax -o comm= | grep -E "^(conmon|skiff)"'
+    find /sys/fs/cgroup -mindepth 2 -type d -path '*libpod-*' -o -name 'skiff-compile-*'
+    find "/run/$(basename "$binary")" /run/runc /run/crun -mindepth 1 -not -path '*/wasm-cache*' 2>/dev/null
     ps ax -o comm= | grep -cE '^(conmon|skiff)'
 }
 
@@ -176,6 +183,7 @@ part_podman() {
     expect module 'proc 511;code 255' 'podman: exit code, its low byte' /exit.wasm proc 511
     expect trap_report 'before unreachable;*unreachable*trap.c*middle*outer*code 134' 'podman: a trap, its report'
     expect module 'before unreachable;*code 134' 'podman: a trap' /trap.wasm
+    expect compiled 'before unreachable;*interpret*code 134' 'podman: a second start is compiled' /var/cache
     expect module '*found in $PATH*code 127' 'podman: a module that there is not' absent.wasm
     expect stopped 'exited 143' 'podman: stop, a busy module' busy
     expect stopped 'exited 143' 'podman: stop, a module that sleeps' sleep
@@ -239,6 +247,7 @@ part_rootless() {
     expect with_init '* 1 /*init' 'rootless: compat-smart with --init'
     expect module 'main 7;code 7' 'rootless: exit code' /exit.wasm main 7
     expect module 'before unreachable;*unreachable*code 134' 'rootless: a trap' /trap.wasm
+    expect compiled 'before unreachable;*interpret*code 134' 'rootless: a second start is compiled' "$work/home/.cache"
     expect stopped 'exited 143' 'rootless: stop' busy
     expect input 'stdin \[a line];stdin \[another];code 0' 'rootless: -i'
     expect typed_to 'tty 0 \[yes];tty 1 \[yes];tty 2 \[yes];stdin \[typed]' 'rootless: -it'

@@ -9,9 +9,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export GUESTS
 enter wasm "$@"
 [ -n "$wasm" ] || { echo "wasm: no second binary beside $SKIFF_CLIENT_RUNTIME: integration/engine/build, integration/engine/cargo build"; exit 1; }
-# The code that is compiled here goes with the view.
+# The code that is compiled here goes with the view, and what was compiled before does not show in it.
 mkdir -p "$work/cache"/{upper,work}
 mount -t overlay -o "lowerdir=/var/cache,upperdir=$work/cache/upper,workdir=$work/cache/work" overlay /var/cache || exit 1
+rm -rf /var/cache/skiff
 binary=$runtime
 strict=module.wasm.image/variant=compat smart=module.wasm.image/variant=compat-smart
 modules=$work/modules
