@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ -n "${SKIFF_CLIENT_WORK:-}" ] || GUESTS=$("$here/../../wasm/build" guests)/guests || exit 1
 export GUESTS
 enter wasm "$@"
-[ -n "$wasm" ] || { echo "wasm: no second binary beside $SKIFF_CLIENT_RUNTIME: integration/engine/build, integration/engine/cargo build"; exit 1; }
+[ -n "$wasm" ] || { echo "wasm: no second binary beside $SKIFF_CLIENT_RUNTIME: integration/engine/build --compiler, integration/engine/cargo build"; exit 1; }
 # The code that is compiled here goes with the view, and what was compiled before does not show in it.
 mkdir -p "$work/cache"/{upper,work}
 mount -t overlay -o "lowerdir=/var/cache,upperdir=$work/cache/upper,workdir=$work/cache/work" overlay /var/cache || exit 1
