@@ -66,9 +66,10 @@ impl Names {
         }
     }
 
-    /// What a function is called.
+    /// What a function is called, as its source has it where that was Rust.
     pub(crate) fn of(&self, index: u32) -> String {
-        self.functions.get(&index).cloned().unwrap_or_else(|| format!("function {index}"))
+        let name = self.functions.get(&index).map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+        name.unwrap_or_else(|| format!("function {index}"))
     }
 
     /// An exported function.
