@@ -86,7 +86,8 @@ fn preopens_are_the_only_files_that_are_open() {
     child.kill().unwrap();
     child.wait().unwrap();
     // What the engine waits with is its own.
-    let (engines, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|target| target.starts_with("anon_inode:"));
+    let (engines, files): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|target| target.to_string_lossy().starts_with("anon_inode:"));
     assert_eq!(files, [scratch.path()], "{engines:?}");
 }
 
