@@ -27,6 +27,10 @@ fmt:
 engine *FLAGS:
     integration/engine/build {{FLAGS}}
 
+# the second binary, with the engine
+build-wasm: engine
+    integration/engine/cargo build --release
+
 # a container's life, step by step
 demo:
     integration/demo/run

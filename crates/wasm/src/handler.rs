@@ -13,6 +13,9 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Exit code where the guest could not be started after all, as a failed execve's.
 const NOT_STARTED: i32 = 255;
 
+const SMART: &str =
+    "; for a container that is not always a module use run.oci.handler=wasm-smart, or module.wasm.image/variant=compat-smart";
+
 /// See the module.
 pub(crate) struct Module<'a> {
     plan: &'a WasmPlan,
@@ -154,13 +157,7 @@ fn say(text: &str) {
 }
 
 fn refused(program: &Program, refusal: &Refusal) -> Fault {
-    let advice = match refusal {
-        Refusal::NotWasm => {
-            "; for a container that is not always a module use run.oci.handler=wasm-smart, or \
-                             module.wasm.image/variant=compat-smart"
-        }
-        _ => "",
-    };
+    let advice = if *refusal == Refusal::NotWasm { SMART } else { "" };
     Fault::new(Errno::ENOEXEC, format!("exec: \"{}\": {refusal}{advice}", program.name))
 }
 
