@@ -148,7 +148,8 @@ both!(the_numbers_are_the_kernels, |t: &mut Test| {
         Some(nanoseconds) => nanoseconds.trim().parse::<u64>().unwrap(),
         None => number(&file(t, "cpu.stat").expect("cpu.stat"), "usage_usec") * 1000,
     };
-    assert_eq!(data["cpu"]["usage"]["total"], total);
+    // A clock of ticks may have seen nothing of it yet, and zero is left out, as with runc.
+    assert_eq!(data["cpu"]["usage"]["total"].as_u64().unwrap_or(0), total);
     assert_eq!(data["pids"]["current"], 1);
     if let Some(cpus) = file(t, "cpuset.sched_load_balance") {
         assert_eq!(data["cpuset"]["sched_load_balance"].to_string(), cpus.trim());

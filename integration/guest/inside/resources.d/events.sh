@@ -11,7 +11,7 @@ measured() {
     is "$part: events --stats: memory" "$(data .memory.usage.limit) $(data .memory.usage.usage)" "67108864 $(value memory.current)"
     is "$part: events --stats: raw memory" "$(data .memory.raw.anon)" "$(field memory.stat anon)"
     is "$part: events --stats: pids" "$(data .pids.current) $(data .pids.limit)" "1 20"
-    is "$part: events --stats: cpu" "$(data .cpu.usage.total)" "$(field cpu.stat usage_usec)000"
+    is "$part: events --stats: cpu" "$(data '.cpu.usage.total // 0')" "$(($(field cpu.stat usage_usec) * 1000))"
     is "$part: events --stats: throttling" "$(data '.cpu.throttling.periods // 0') $(data '.cpu.throttling.throttledPeriods // 0')" "$(field cpu.stat nr_periods) $(field cpu.stat nr_throttled)"
     if [ -e "$cg/cpu.pressure" ]; then
         is "$part: events --stats: pressure" "$(data '.cpu.psi.some | has("avg10")')" true
