@@ -36,5 +36,5 @@ demo:
     integration/demo/run
 
 # system calls and programs of one `run /bin/true`, beside other runtimes
-bench-count:
-    integration/bench/count/run.sh
+bench-count: build
+    integration/bench/count/run.sh ${CARGO_TARGET_DIR:-target}/*/release/skiff

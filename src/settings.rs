@@ -1,6 +1,7 @@
 //! Which files of settings count: the administrator's, and one of a user without root.
 
 use crate::root;
+use nix::unistd::AccessFlags;
 use skiff_plan::Settings;
 use std::env;
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::path::PathBuf;
 /// The settings for whoever calls.
 pub(crate) fn load() -> anyhow::Result<Settings> {
     // Root is asked last: that may take a look into /proc.
-    let user = users_file().filter(|file| file.exists() && !root::is_real_root());
+    let there = |file: &PathBuf| nix::unistd::access(file, AccessFlags::F_OK).is_ok();
+    let user = users_file().filter(|file| there(file) && !root::is_real_root());
     Ok(Settings::load(user.as_deref())?)
 }
 

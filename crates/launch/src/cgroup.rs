@@ -3,9 +3,11 @@
 
 use crate::Error;
 use nix::errno::Errno;
+use nix::unistd::AccessFlags;
 use skiff_cgroup::Cgroup;
 use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, HostFacts, InitOp, Mount, MountKind};
 use skiff_state::{Record, Store};
+use std::path::Path;
 
 /// Refuses a cgroup that another container has, though nothing of it may be in there now: one would be limited, killed and removed
 /// with the other. A directory that is not there yet is nobody's.
@@ -13,7 +15,8 @@ use skiff_state::{Record, Store};
 /// # Errors
 /// `linux.cgroupsPath` names such a cgroup.
 pub(crate) fn check_unclaimed(record: &Record, store: &Store) -> Result<(), Error> {
-    let Some((_, dir)) = record.cgroup.dirs.first().filter(|(_, dir)| dir.exists()) else { return Ok(()) };
+    let there = |dir: &Path| nix::unistd::access(dir, AccessFlags::F_OK).is_ok();
+    let Some((_, dir)) = record.cgroup.dirs.first().filter(|(_, dir)| there(dir)) else { return Ok(()) };
     claimant(record, store).map_or(Ok(()), |id| {
         Err(Error::Status(format!("config.json: linux.cgroupsPath: {} belongs to container {id}", dir.display())))
     })
