@@ -3,7 +3,7 @@
 
 use super::ids::NOBODY;
 use super::tools::{Bind, Tools};
-use super::worker::WORK;
+use super::worker::OUT;
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::{Mode, mkdirat};
@@ -33,7 +33,7 @@ pub(super) fn enter(tools: &Tools, size: u64) -> Step<()> {
     for (target, name) in &tools.links {
         symlinkat(target.as_c_str(), &root, name.as_c_str()).map_err(|errno| ("make a link", errno))?;
     }
-    mkdirat(&root, &WORK[1..], Mode::S_IRWXU).map_err(|errno| ("make the work directory", errno))?;
+    mkdirat(&root, &OUT[1..], Mode::S_IRWXU).map_err(|errno| ("make the output directory", errno))?;
     pivot(&root).map_err(|errno| ("change the root", errno))
 }
 
@@ -70,5 +70,5 @@ fn pivot(root: &OwnedFd) -> nix::Result<()> {
     fchdir(root)?;
     pivot_root(".", ".")?;
     umount2(".", MntFlags::MNT_DETACH)?;
-    chdir(WORK)
+    chdir(OUT)
 }

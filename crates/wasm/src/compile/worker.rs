@@ -16,8 +16,8 @@ pub(super) const MODULE: i32 = 3;
 pub(super) const RESULT: i32 = 4;
 pub(super) const SPEECH: i32 = 5;
 /// In the root of the sandbox: the only directory that can be written.
-pub(super) const WORK: &CStr = c"/work";
-const OUTPUT: &CStr = c"/work/code.wasm";
+pub(super) const OUT: &CStr = c"/out";
+const OUTPUT: &CStr = c"/out/code.wasm";
 
 static SPEAKER: OnceLock<File> = OnceLock::new();
 
@@ -52,8 +52,8 @@ fn compile(optimise: u8) -> Result<(), String> {
 
 /// Gives up the rest.
 fn confine() -> Result<(), String> {
-    let work = open(WORK, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-    filter::confine(work.map_err(|errno| format!("open the work directory: {}", skiff_sys::errno_text(errno)))?)
+    let output = open(OUT, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    filter::confine(output.map_err(|errno| format!("open the output directory: {}", skiff_sys::errno_text(errno)))?)
 }
 
 fn translate(bytes: &[u8], optimise: u8) -> Result<std::os::fd::OwnedFd, String> {

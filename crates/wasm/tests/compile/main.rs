@@ -276,7 +276,7 @@ fn look(pid: &str) -> Vec<(String, String, String)> {
         names.sort();
         names.join(" ")
     };
-    add("root", names(format!("/proc/{pid}/root")), "compiler lib program work");
+    add("root", names(format!("/proc/{pid}/root")), "compiler lib out program");
     for number in 0..3 {
         let link = std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap_or_default();
         add("stdio", link.display().to_string(), "/dev/null");
@@ -286,7 +286,7 @@ fn look(pid: &str) -> Vec<(String, String, String)> {
             .filter_map(|fd| std::fs::read_link(fd.path()).ok())
             .map(|path| path.display().to_string())
             .filter(|path| {
-                !["/dev/null", "pipe:", "/memfd:module", "/memfd:code", "/work"].iter().any(|known| path.starts_with(known))
+                !["/dev/null", "pipe:", "/memfd:module", "/memfd:code", "/out"].iter().any(|known| path.starts_with(known))
             })
             .collect::<Vec<_>>()
             .join(" ")
