@@ -29,13 +29,6 @@ part() ( # NAME RECIPE-FILES...
     mv "$new" "$cache/$name"
 )
 
-# The mirror that apt uses on this machine, out of either format of its lists.
-mirror() {
-    local lists
-    lists=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true)
-    sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+) .*/\2/p' <<<"$lists" | awk '/\/debian\/?$/ && !found++'
-}
-
 # An apt for the suite with lists, cache and status of its own. The machine's hooks and sources do not count, its proxies and
 # clocks do.
 apt_apart() { # DIRECTORY

@@ -17,6 +17,7 @@ mod dwarf;
 mod engine;
 mod entry;
 mod fault;
+mod filter;
 mod handler;
 mod heap;
 mod imports;

@@ -2,6 +2,7 @@
 //! and WASI need and nothing else, beside the container's own, and a Landlock ruleset equal to the preopens. init side, in the
 //! container, right before the guest's first instruction: everything is loaded and opened by then.
 
+use crate::filter::{self, Filter, RIGHTS, equal};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, RulesetError, Scope,
@@ -9,7 +10,6 @@ use landlock::{
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use skiff_plan::Preopen;
-use skiff_sys::seccomp::SockFilter;
 use std::fmt;
 
 /// What every module's process may call: its memory without new code, its descriptors, files below directories that it holds, time.
@@ -121,14 +121,10 @@ const SOCKETS: [&str; 18] = [
 
 const RESOLVER: [&str; 5] = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"];
 
-/// The rights of Landlock that skiff knows of; a kernel with fewer gives those that it has.
-const RIGHTS: ABI = ABI::V6;
-
 /// Built, to be raised once.
 #[derive(Debug)]
 pub struct Walls {
-    program: Vec<SockFilter>,
-    flags: u32,
+    filter: Filter,
     files: RulesetCreated,
 }
 
@@ -164,11 +160,7 @@ impl Walls {
     /// # Errors
     /// A preopen that is not there, or lies behind a symbolic link; a ruleset or filter that cannot be made.
     pub fn new(preopens: &[Preopen], sockets: bool) -> Result<Walls, WallError> {
-        let failed = |error: &dyn fmt::Display| WallError::Seccomp(error.to_string());
-        let profile = serde_json::from_value(profile(sockets)).map_err(|error| failed(&error))?;
-        let seccomp = skiff_plan::seccomp(&profile, skiff_sys::seccomp::flags()).map_err(|error| failed(&error))?;
-        let program = seccomp.compile().map_err(|error| failed(&error))?;
-        Ok(Walls { program, flags: seccomp.flags, files: files(preopens, sockets)? })
+        Ok(Walls { filter: filter(sockets).map_err(WallError::Seccomp)?, files: files(preopens, sockets)? })
     }
 
     /// Raises both, for good. Sets `no_new_privs`, which takes nothing from a process that executes nothing. Without Landlock in the
@@ -180,7 +172,7 @@ impl Walls {
         let failed = |errno: Errno| WallError::Seccomp(skiff_sys::errno_text(errno));
         nix::sys::prctl::set_no_new_privs().map_err(failed)?;
         self.files.restrict_self()?;
-        skiff_sys::seccomp::load(&self.program, self.flags).map_err(failed)
+        skiff_sys::seccomp::load(&self.filter.0, self.filter.1).map_err(failed)
     }
 }
 
@@ -222,30 +214,14 @@ fn allow(ruleset: RulesetCreated, preopen: &Preopen) -> Result<RulesetCreated, W
     Ok(ruleset.add_rule(PathBeneath::new(directory, access))?)
 }
 
-/// As `linux.seccomp` says it. EPERM and not a killed process: the C library asks for more than it needs.
-fn profile(sockets: bool) -> serde_json::Value {
-    let mut names = ALWAYS.to_vec();
-    if sockets {
-        names.extend(SOCKETS);
-    }
-    let rule = |names: &[&str], index: u32, value: u64, operator: &str, other: u64| {
-        serde_json::json!({"names": names, "action": "SCMP_ACT_ALLOW",
-            "args": [{"index": index, "value": value, "valueTwo": other, "op": operator}]})
-    };
-    let executable = libc::PROT_EXEC as u64;
-    serde_json::json!({
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": libc::EPERM,
-        "syscalls": [
-            {"names": names, "action": "SCMP_ACT_ALLOW"},
-            // No new code: what is compiled has been mapped by now.
-            rule(&["mmap", "mprotect"], 2, executable, "SCMP_CMP_MASKED_EQ", 0),
-            // abort(3), to itself only.
-            rule(&["tgkill"], 0, u64::from(std::process::id()), "SCMP_CMP_EQ", 0),
-            // The engine limits its stack (setrlimit(2)); nobody here has the right to raise anything.
-            rule(&["prlimit64"], 0, 0, "SCMP_CMP_EQ", 0),
-            rule(&["ioctl"], 1, libc::TCGETS, "SCMP_CMP_EQ", 0),
-            rule(&["ioctl"], 1, libc::FIONREAD, "SCMP_CMP_EQ", 0),
-        ],
-    })
+/// EPERM and not a killed process: the C library asks for more than it needs. What is compiled has been mapped by now.
+fn filter(sockets: bool) -> Result<Filter, String> {
+    let more: &[&str] = if sockets { &SOCKETS } else { &[] };
+    let conditions = vec![
+        // The engine limits its stack (setrlimit(2)); nobody here has the right to raise anything.
+        equal(&["prlimit64"], 0, 0),
+        equal(&["ioctl"], 1, libc::TCGETS),
+        equal(&["ioctl"], 1, libc::FIONREAD),
+    ];
+    filter::compile(&[&ALWAYS, more].concat(), conditions, libc::EPERM)
 }

@@ -1,8 +1,9 @@
 //! What the compiler may still do once it has started and before it sees a byte of the module: memory, its own threads, files in the one
 //! directory that it can reach. Nothing that executes, connects, mounts, traces or makes a process. Runs in the compiler.
 
+use crate::filter::{self, RIGHTS, equal, masked};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
+    Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
 };
 use std::os::fd::OwnedFd;
 
@@ -55,52 +56,28 @@ const ALWAYS: [&str; 46] = [
     "writev",
 ];
 
-/// The rights of Landlock that skiff knows of; a kernel with fewer gives those that it has, one with none is no reason not to compile:
-/// there is little to reach in the compiler's root.
-const RIGHTS: ABI = ABI::V6;
-
 /// Leaves this process the files below `work` and these calls, for good. It has no_new_privs.
 ///
 /// # Errors
 /// A ruleset or filter that cannot be made or that the kernel refuses, in plain words.
 pub(super) fn confine(work: OwnedFd) -> Result<(), String> {
     files(work).map_err(|error| format!("restrict itself by landlock: {error}"))?;
-    let profile = serde_json::from_value(profile()).map_err(|error| error.to_string())?;
-    let seccomp = skiff_plan::seccomp(&profile, 0).map_err(|error| error.to_string())?;
-    let program = seccomp.compile().map_err(|error| error.to_string())?;
+    let thread = libc::CLONE_THREAD as u64;
+    // Reading a limit is all that the C library wants.
+    let conditions = vec![masked(&["clone"], 0, thread, thread), equal(&["prlimit64"], 2, 0)];
+    // As if the kernel had never heard of the rest: the C library then falls back, from clone3 to clone.
+    let (program, flags) = filter::compile(&ALWAYS, conditions, libc::ENOSYS)?;
     let failed = |errno| format!("load its seccomp filter: {}", skiff_sys::errno_text(errno));
-    skiff_sys::seccomp::load(&program, seccomp.flags).map_err(failed)
+    skiff_sys::seccomp::load(&program, flags).map_err(failed)
 }
 
+/// A kernel without Landlock is no reason not to compile: there is little to reach in the compiler's root.
 fn files(work: OwnedFd) -> Result<(), landlock::RulesetError> {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
     let ruleset = ruleset.handle_access(AccessFs::from_all(RIGHTS))?.handle_access(AccessNet::from_all(RIGHTS))?;
     let ruleset = ruleset.scope(Scope::from_all(RIGHTS))?.create()?;
     let allowed = AccessFs::from_all(RIGHTS) & !AccessFs::Execute;
     ruleset.add_rule(PathBeneath::new(work, allowed))?.restrict_self().map(drop)
-}
-
-/// As `linux.seccomp` says it.
-fn profile() -> serde_json::Value {
-    let rule = |names: &[&str], index: u32, value: u64, operator: &str, other: u64| {
-        serde_json::json!({"names": names, "action": "SCMP_ACT_ALLOW",
-            "args": [{"index": index, "value": value, "valueTwo": other, "op": operator}]})
-    };
-    let thread = libc::CLONE_THREAD as u64;
-    serde_json::json!({
-        "defaultAction": "SCMP_ACT_ERRNO",
-        // As if the kernel had never heard of the rest: the C library then falls back, from clone3 to clone.
-        "defaultErrnoRet": libc::ENOSYS,
-        "syscalls": [
-            {"names": ALWAYS.to_vec(), "action": "SCMP_ACT_ALLOW"},
-            rule(&["mmap", "mprotect"], 2, libc::PROT_EXEC as u64, "SCMP_CMP_MASKED_EQ", 0),
-            rule(&["clone"], 0, thread, "SCMP_CMP_MASKED_EQ", thread),
-            // abort(3), to itself only.
-            rule(&["tgkill"], 0, u64::from(std::process::id()), "SCMP_CMP_EQ", 0),
-            // Reading a limit is all that the C library wants.
-            rule(&["prlimit64"], 2, 0, "SCMP_CMP_EQ", 0),
-        ],
-    })
 }
 
 #[cfg(test)]
