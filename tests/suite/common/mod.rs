@@ -90,9 +90,17 @@ pub fn run(name: &str, mode: Mode, body: impl FnOnce(&mut Test)) {
     test.finish();
 }
 
-/// Waits until `condition` holds; panics after a minute. Bounded polling, never a timed assertion.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+/// Waits until `condition` holds. Bounded polling, never a timed assertion: the bound is for what would never come, not for what
+/// is slow because the machine is busy.
+#[track_caller]
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_at_most(Duration::from_secs(300), what, condition);
+}
+
+/// The same for what has a bound of its own.
+#[track_caller]
+pub fn wait_at_most(bound: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + bound;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(3));

@@ -79,7 +79,7 @@ impl Pty {
     /// Waits until `text` is printed, behind what was expected before; returns what came before it.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(300);
         loop {
             if let Some(at) = self.seen[self.read..].find(text) {
                 let before = self.seen[self.read..self.read + at].to_string();
@@ -95,7 +95,7 @@ impl Pty {
     /// Everything up to the end of the terminal.
     pub fn rest(&mut self) -> &str {
         self.slave = None;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(300);
         while self.take(deadline) {
             assert!(Instant::now() < deadline, "no end: {:?}", self.seen);
         }
