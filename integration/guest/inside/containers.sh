@@ -50,7 +50,7 @@ down() { $runtime delete -f c; }
 once() { # JQ SCRIPT
     local code
     container "$1" "$2"
-    timeout 60 $runtime $driver run c </dev/null >out 2>err
+    timeout 300 $runtime $driver run c </dev/null >out 2>err
     code=$?
     echo "$(xargs <out) $code"
 }
@@ -78,7 +78,7 @@ is_gone() { # NAME
 refused() { # NAME PATTERN COMMAND...
     local name=$1 pattern=$2 code
     shift 2
-    timeout 60 "$@" </dev/null >out 2>err
+    timeout 300 "$@" </dev/null >out 2>err
     code=$?
     if [ $code != 0 ] && [ $code != 124 ] && grep -qiE -- "$pattern" out err; then echo "ok $part: $name"; else
         echo "FAIL $part: $name: code $code, $(cat out err | xargs -0 echo | head -c 300)"
