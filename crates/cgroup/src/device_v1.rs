@@ -40,15 +40,14 @@ pub(crate) fn lines(rules: &[DeviceRule]) -> Result<Vec<Line>, Error> {
 /// # Errors
 /// As [`lines`].
 pub(crate) fn changes(held: &str, rules: &[DeviceRule]) -> Result<Vec<Line>, Error> {
-    let wanted = Rules::of(rules)?;
-    let Some(held) = parse(held).filter(|_| !wanted.allow_by_default) else { return Ok(wanted.lines()) };
-    let missing = |from: &BTreeMap<Key, u8>, file, to: &BTreeMap<Key, u8>| -> Vec<Line> {
-        let left = to.iter().map(|(key, access)| (key, access & !from.get(key).unwrap_or(&0)));
-        left.filter(|(_, access)| *access != 0).map(|(key, access)| (file, text(key, access))).collect()
-    };
-    let mut lines = missing(&held, "devices.allow", &wanted.exceptions);
-    lines.extend(missing(&wanted.exceptions, "devices.deny", &held));
-    Ok(lines)
+    Rules::of(rules).map(|wanted| wanted.instead_of(held))
+}
+
+/// The lines that turn a cgroup with `held` back into one that had `before`. Of one that allows everything the kernel does not tell
+/// the exceptions: there is no way back to these, and no line.
+pub(crate) fn back(held: &str, before: &str) -> Vec<Line> {
+    let before = parse(before).map(|exceptions| Rules { allow_by_default: false, exceptions });
+    before.map(|rules| rules.instead_of(held)).unwrap_or_default()
 }
 
 /// The exceptions in the text of `devices.list`; `None`: everything is allowed, or it cannot be understood.
@@ -71,6 +70,17 @@ impl Rules {
         let mut state = Rules { allow_by_default: false, exceptions: BTreeMap::new() };
         rules.iter().try_for_each(|rule| state.apply(rule))?;
         Ok(state)
+    }
+
+    fn instead_of(&self, held: &str) -> Vec<Line> {
+        let Some(held) = parse(held).filter(|_| !self.allow_by_default) else { return self.lines() };
+        let missing = |from: &BTreeMap<Key, u8>, file, to: &BTreeMap<Key, u8>| -> Vec<Line> {
+            let left = to.iter().map(|(key, access)| (key, access & !from.get(key).unwrap_or(&0)));
+            left.filter(|(_, access)| *access != 0).map(|(key, access)| (file, text(key, access))).collect()
+        };
+        let mut lines = missing(&held, "devices.allow", &self.exceptions);
+        lines.extend(missing(&self.exceptions, "devices.deny", &held));
+        lines
     }
 
     fn lines(&self) -> Vec<Line> {
@@ -198,6 +208,15 @@ mod tests {
         assert_eq!(changes(held, &rules).unwrap(), expected);
         let anew = [line("devices.deny", "a"), line("devices.allow", "b 8:* r"), line("devices.allow", "c 1:3 rw")];
         assert_eq!(changes("a *:* rwm\n", &rules).unwrap(), anew);
+    }
+
+    #[test]
+    fn what_was_there_comes_back() {
+        let lines = [line("devices.allow", "c 1:3 rw"), line("devices.deny", "c 5:* m")];
+        assert_eq!(back("c 5:* rwm\n", "c 1:3 rw\nc 5:* rw\n"), lines);
+        assert_eq!(back("c 5:* rwm\n", "c 5:* rwm\n"), []);
+        assert_eq!(back("a *:* rwm\n", "c 1:3 r\n"), [line("devices.deny", "a"), line("devices.allow", "c 1:3 r")]);
+        assert_eq!(back("c 5:* rwm\n", "a *:* rwm\n"), []);
     }
 
     #[test]

@@ -114,6 +114,20 @@ impl Dir {
         Ok(names)
     }
 
+    /// Shows it and those below it; what goes away meanwhile is fine.
+    pub(crate) fn each(&self, visit: &mut dyn FnMut(&Dir) -> Result<(), Error>) -> Result<(), Error> {
+        visit(self)?;
+        let failed = |errno| if gone(errno) { Ok(()) } else { Err(Error::path("read", &self.path, errno)) };
+        let children = match self.children() {
+            Ok(children) => children,
+            Err(errno) => return failed(errno),
+        };
+        children.iter().try_for_each(|name| match self.child(name_of(name)) {
+            Ok(child) => child.each(visit),
+            Err(errno) => failed(errno),
+        })
+    }
+
     /// Removes a child that is empty.
     pub(crate) fn remove_child(&self, name: &OsStr) -> nix::Result<()> {
         unlinkat(&self.fd, name, UnlinkatFlags::RemoveDir)

@@ -1,7 +1,7 @@
 //! Signals to every process of a cgroup, and waiting for processes without asking again and again.
 
 use crate::Error;
-use crate::files::{Dir, gone, name_of, number, read_all};
+use crate::files::{Dir, gone, number, read_all};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,7 +16,7 @@ const AT_ONCE: usize = 256;
 /// The processes of the cgroup and of those below it, sorted, in the numbers of our pid namespace.
 pub(crate) fn pids(dir: &Dir) -> Result<Vec<u32>, Error> {
     let mut pids = Vec::new();
-    collect(dir, &mut pids)?;
+    dir.each(&mut |dir| collect(dir, &mut pids))?;
     pids.sort_unstable();
     pids.dedup();
     // A process that our pid namespace does not show.
@@ -32,20 +32,8 @@ fn collect(dir: &Dir, pids: &mut Vec<u32>) -> Result<(), Error> {
     };
     match text {
         Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok())),
-        Err(errno) if gone(errno) => return Ok(()),
+        Err(errno) if gone(errno) => {}
         Err(errno) => return Err(dir.read_error("cgroup.procs", errno)),
-    }
-    let children = match dir.children() {
-        Ok(children) => children,
-        Err(errno) if gone(errno) => return Ok(()),
-        Err(errno) => return Err(Error::path("read", dir.path(), errno)),
-    };
-    for name in children {
-        match dir.child(name_of(&name)) {
-            Ok(child) => collect(&child, pids)?,
-            Err(errno) if gone(errno) => {}
-            Err(errno) => return Err(Error::path("read", dir.path(), errno)),
-        }
     }
     Ok(())
 }

@@ -199,18 +199,16 @@ impl Cgroup {
     /// A value that the kernel or systemd refuses, a filter that cannot be attached.
     pub fn update(&self, update: &CgroupUpdate) -> Result<(), Error> {
         either!(self, cgroup => {
-            let undo = cgroup.limit(&update.writes)?;
-            self.tell_systemd(update).inspect_err(|_| undo.now())?;
-            let devices = update.devices.as_deref();
-            devices.map_or(Ok(()), |rules| cgroup.change_devices(rules).inspect_err(|_| undo.now()))
+            let mut undo = cgroup.limit(&update.writes)?;
+            if let Some(rules) = &update.devices {
+                undo = undo.and(cgroup.change_devices(rules))?;
+            }
+            let Some(unit) = self.unit.as_ref().filter(|_| !update.properties.is_empty()) else { return Ok(()) };
+            // Last, since what it held is not to be had back. It writes its own idea of each value into the files (processor time
+            // in steps of 10 ms), so the exact ones follow.
+            let told = cgroup.undisturbed(|| systemd::set_properties(unit, &update.properties));
+            told.and_then(|()| cgroup.limit(&update.writes).map(drop)).inspect_err(|_| undo.now())
         }, Ok(()))
-    }
-
-    /// systemd writes its own idea of each value into the files (processor time in steps of 10 ms), so the exact ones follow.
-    fn tell_systemd(&self, update: &CgroupUpdate) -> Result<(), Error> {
-        let Some(unit) = self.unit.as_ref().filter(|_| !update.properties.is_empty()) else { return Ok(()) };
-        systemd::set_properties(unit, &update.properties)?;
-        either!(self, cgroup => cgroup.limit(&update.writes).map(drop), Ok(()))
     }
 
     /// Makes a host user the owner of the cgroup, so that the container's processes can manage cgroups below it
@@ -225,12 +223,15 @@ impl Cgroup {
         }
     }
 
-    /// Lets every process run again.
+    /// Lets every process end that has been sent SIGKILL: on version 1 a frozen one, here or below, would not even notice.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn thaw(&self) -> Result<(), Error> {
-        either!(self, cgroup => cgroup.thaw(), Ok(()))
+    pub fn let_end(&self) -> Result<(), Error> {
+        match &self.kind {
+            Kind::V1(cgroup) => cgroup.thaw_all(),
+            _ => Ok(()),
+        }
     }
 
     /// The processes of this cgroup and of those below it, sorted; none when it is gone.

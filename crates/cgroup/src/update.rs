@@ -7,26 +7,36 @@ use skiff_plan::CgroupWrite;
 
 /// Writes every value; when one is refused, those that were there before come back, and the refusal is the error.
 pub(crate) fn all<'d>(writes: &[CgroupWrite], dir_of: impl Fn(&str) -> Option<&'d Dir>) -> Result<Undo<'d>, Error> {
-    let undo = Undo(writes.iter().filter_map(|write| before(dir_of(&write.controller)?, write)).collect());
-    match write::all(writes, dir_of) {
-        Ok(()) => Ok(undo),
-        Err(error) => {
-            undo.now();
-            Err(error)
-        }
+    let held: Vec<_> = writes.iter().filter_map(|write| before(dir_of(&write.controller)?, write)).collect();
+    let undo = Undo::by(move || write_back(&held));
+    write::all(writes, dir_of).inspect_err(|_| undo.now())?;
+    Ok(undo)
+}
+
+/// Steps that bring back what was there. Best effort: whoever takes them has an error to report already.
+pub(crate) struct Undo<'d>(Vec<Box<dyn Fn() + 'd>>);
+
+impl<'d> Undo<'d> {
+    pub(crate) fn by(step: impl Fn() + 'd) -> Undo<'d> {
+        Undo(vec![Box::new(step)])
+    }
+
+    /// Goes on with a change that can be undone, too; undoes this one if that fails.
+    pub(crate) fn and(mut self, next: Result<Undo<'d>, Error>) -> Result<Undo<'d>, Error> {
+        self.0.extend(next.inspect_err(|_| self.now())?.0);
+        Ok(self)
+    }
+
+    /// The last change goes first.
+    pub(crate) fn now(&self) {
+        self.0.iter().rev().for_each(|step| step());
     }
 }
 
-/// What the files held.
-pub(crate) struct Undo<'d>(Vec<(&'d Dir, CgroupWrite)>);
-
-impl Undo<'_> {
-    /// Writes it back, the last first. Best effort: the caller has an error to report already.
-    pub(crate) fn now(&self) {
-        // Twice: what depends on another value is refused until that one is back.
-        for (dir, write) in self.0.iter().rev().chain(self.0.iter().rev()) {
-            let _ = dir.write(&write.file, &write.value);
-        }
+fn write_back(held: &[(&Dir, CgroupWrite)]) {
+    // Twice: what depends on another value is refused until that one is back.
+    for (dir, write) in held.iter().rev().chain(held.iter().rev()) {
+        let _ = dir.write(&write.file, &write.value);
     }
 }
 

@@ -147,8 +147,20 @@ impl V2 {
         update::all(writes, |_| Some(dir))
     }
 
-    pub(crate) fn change_devices(&self, rules: &[DeviceRule]) -> Result<(), Error> {
-        filter_devices(self.there()?, rules, false)
+    pub(crate) fn change_devices(&self, rules: &[DeviceRule]) -> Result<Undo<'_>, Error> {
+        let dir = self.there()?;
+        let (new, old) = filter_devices(dir, rules, false)?;
+        Ok(Undo::by(move || {
+            for program in &old {
+                let _ = bpf::prog_attach(dir.as_fd(), program.as_fd(), None);
+            }
+            let _ = bpf::prog_detach(dir.as_fd(), new.as_fd());
+        }))
+    }
+
+    /// Has systemd told something: its filter of devices stands beside ours, and changes at one blow.
+    pub(crate) fn undisturbed(&self, tell: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        tell()
     }
 
     pub(crate) fn give_to(&self, uid: u32) -> Result<(), Error> {
@@ -269,8 +281,8 @@ fn check_free(dir: &Dir) -> Result<(), Error> {
 }
 
 /// Attaches the device filter. Programs that an earlier user of the directory left go away: all that are attached
-/// must allow an access, so they could only take something from the container.
-fn filter_devices(dir: &Dir, rules: &[DeviceRule], fresh: bool) -> Result<(), Error> {
+/// must allow an access, so they could only take something from the container. Returns the new one and these.
+fn filter_devices(dir: &Dir, rules: &[DeviceRule], fresh: bool) -> Result<(OwnedFd, Vec<OwnedFd>), Error> {
     let failed = |errno| Error::path("attach the device filter to", dir.path(), errno);
     let old = if fresh { Vec::new() } else { bpf::prog_attached(dir.as_fd()).map_err(failed)? };
     let program = bpf::prog_load_cgroup_device(&device_bpf::program(rules)).map_err(|error| Error::DeviceFilter {
@@ -278,12 +290,14 @@ fn filter_devices(dir: &Dir, rules: &[DeviceRule], fresh: bool) -> Result<(), Er
         errno: error.errno,
         log: error.log,
     })?;
-    if let [old] = old.as_slice() {
+    if let [one] = old.as_slice() {
         // In one step: no access is decided by two filters, or by none.
-        return bpf::prog_attach(dir.as_fd(), program.as_fd(), Some(old.as_fd())).map_err(failed);
+        bpf::prog_attach(dir.as_fd(), program.as_fd(), Some(one.as_fd())).map_err(failed)?;
+    } else {
+        bpf::prog_attach(dir.as_fd(), program.as_fd(), None).map_err(failed)?;
+        old.iter().try_for_each(|program| bpf::prog_detach(dir.as_fd(), program.as_fd())).map_err(failed)?;
     }
-    bpf::prog_attach(dir.as_fd(), program.as_fd(), None).map_err(failed)?;
-    old.iter().try_for_each(|program| bpf::prog_detach(dir.as_fd(), program.as_fd())).map_err(failed)
+    Ok((program, old))
 }
 
 /// Kills everything below `dir` without a race against fork (Linux 5.14); false where the kernel cannot.

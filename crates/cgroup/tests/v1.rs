@@ -41,7 +41,7 @@ fn everything_is_fine_with_a_cgroup_that_is_gone() {
         assert!(!cgroup.frozen().unwrap());
         cgroup.signal_all(libc::SIGKILL).unwrap();
         cgroup.kill().unwrap();
-        cgroup.thaw().unwrap();
+        cgroup.let_end().unwrap();
         assert_eq!(cgroup.oom_kills(), None);
         cgroup.remove().unwrap();
         assert!(cgroup.place(std::process::id()).is_err());
@@ -108,7 +108,7 @@ fn a_frozen_cgroup_is_refused() {
     let cgroup = place.create("pod/c", vec![]);
     cgroup.freeze().unwrap();
     assert!(matches!(Cgroup::create(&place.plan("pod/c", vec![])), Err(Error::Frozen(_))));
-    cgroup.thaw().unwrap();
+    cgroup.resume().unwrap();
     cgroup.remove().unwrap();
 
     let pod = place.dir("freezer").join("pod/freezer.state");
@@ -128,7 +128,7 @@ fn freeze_and_thaw() {
     assert!(cgroup.frozen().unwrap());
     cgroup.signal_all(libc::SIGTERM).unwrap();
     assert!(cgroup.frozen().unwrap(), "a paused container stays paused");
-    cgroup.thaw().unwrap();
+    cgroup.resume().unwrap();
     assert!(!cgroup.frozen().unwrap());
     assert_eq!(shell.signal(), Some(libc::SIGTERM));
 }
@@ -142,6 +142,24 @@ fn a_frozen_container_dies() {
     cgroup.freeze().unwrap();
     cgroup.kill().unwrap();
     assert_eq!(shell.signal(), Some(libc::SIGKILL));
+}
+
+#[test]
+fn what_the_container_has_frozen_itself_dies() {
+    let Some(place) = Place::v1("coldinside") else { return };
+    let cgroup = place.create("c", vec![]);
+    let (mut shell, mut inner) = (Shell::waiting(), Shell::waiting());
+    cgroup.place(shell.pid()).unwrap();
+    let cold = place.dir("freezer").join("c/a/b");
+    std::fs::create_dir_all(&cold).unwrap();
+    std::fs::write(cold.join("cgroup.procs"), inner.pid().to_string()).unwrap();
+    std::fs::write(cold.join("freezer.state"), "FROZEN").unwrap();
+    cgroup.signal_all(libc::SIGTERM).unwrap();
+    assert_eq!(shell.signal(), Some(libc::SIGTERM));
+    assert_eq!(read(&cold, "freezer.state"), "FROZEN", "only an end thaws it");
+    cgroup.kill().unwrap();
+    assert_eq!(inner.signal(), Some(libc::SIGKILL));
+    cgroup.remove().unwrap();
 }
 
 #[test]
@@ -203,6 +221,25 @@ fn an_update_changes_the_device_rules() {
 }
 
 #[test]
+fn devices_that_are_refused_leave_everything_as_it_was() {
+    let Some(place) = Place::v1("olddevices") else { return };
+    let null = device(true, DeviceKind::Char, Some(1), Some(3));
+    Cgroup::create(&CgroupPlan { devices: Some(null_and_zero()), ..place.plan("pod", vec![]) }).unwrap();
+    let plan = CgroupPlan { devices: Some(vec![null]), ..place.plan("pod/c", vec![write("pids", "pids.max", "9")]) };
+    let cgroup = Cgroup::create(&plan).unwrap();
+    let hole = vec![device(true, DeviceKind::Char, Some(1), None), device(false, DeviceKind::Char, Some(1), Some(3))];
+    // The pod has no terminal to give, but /dev/zero, which is allowed first.
+    let mut beyond = null_and_zero();
+    beyond.push(device(true, DeviceKind::Char, Some(5), Some(0)));
+    for (rules, word) in [(hole, "cannot take the rule"), (beyond, "c 5:0 rwm: operation not permitted")] {
+        let error = cgroup.update(&update(vec![write("pids", "pids.max", "5")], Some(rules))).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+        assert_eq!(read(&place.dir("devices").join("pod/c"), "devices.list"), "c 1:3 rwm");
+        assert_eq!(read(&place.dir("pids").join("pod/c"), "pids.max"), "9");
+    }
+}
+
+#[test]
 fn memory_in_use_is_no_limit() {
     let Some(place) = Place::v1("inuse") else { return };
     let cgroup = place.create("c", vec![]);
@@ -220,7 +257,7 @@ fn memory_in_use_is_no_limit() {
 fn pids_limit_holds() {
     let Some(place) = Place::v1("pids") else { return };
     let cgroup = place.create("pod/c", vec![write("pids", "pids.max", "3")]);
-    let mut shell = Shell::start("sleep 5 & sleep 5 & sleep 5 & sleep 5 & exit 0");
+    let mut shell = Shell::start("sleep 1000 & sleep 1000 & sleep 1000 & sleep 1000 & exit 0");
     cgroup.place(shell.pid()).unwrap();
     assert_ne!(shell.finish(), 0, "the fork must fail");
     cgroup.kill().unwrap();

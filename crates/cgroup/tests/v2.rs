@@ -50,7 +50,7 @@ fn everything_is_fine_with_a_cgroup_that_is_gone() {
         assert!(!cgroup.frozen().unwrap());
         cgroup.signal_all(libc::SIGKILL).unwrap();
         cgroup.kill().unwrap();
-        cgroup.thaw().unwrap();
+        cgroup.let_end().unwrap();
         assert_eq!(cgroup.oom_kills(), None);
         cgroup.remove().unwrap();
         assert!(cgroup.place(std::process::id()).is_err());
@@ -118,7 +118,7 @@ fn a_frozen_cgroup_is_refused() {
     cgroup.freeze().unwrap();
     let text = Cgroup::create(&place.plan("pod/c", vec![])).unwrap_err().to_string();
     assert!(text.starts_with("container's cgroup unexpectedly frozen: "), "{text}");
-    cgroup.thaw().unwrap();
+    cgroup.resume().unwrap();
     cgroup.remove().unwrap();
 
     std::fs::write(place.dir("").join("pod/cgroup.freeze"), "1").unwrap();
@@ -137,7 +137,7 @@ fn freeze_and_thaw() {
     assert!(cgroup.frozen().unwrap());
     cgroup.signal_all(libc::SIGTERM).unwrap();
     assert!(cgroup.frozen().unwrap(), "a paused container stays paused");
-    cgroup.thaw().unwrap();
+    cgroup.resume().unwrap();
     assert!(!cgroup.frozen().unwrap());
     assert_eq!(shell.signal(), Some(libc::SIGTERM));
 
@@ -328,7 +328,7 @@ fn pids_limit_holds() {
     let Some(place) = Place::v2_with("pids", &["pids"]) else { return };
     let cgroup = place.create("pod/c", vec![write("pids", "pids.max", "3")]);
     assert_eq!(read(&place.dir("").join("pod/c"), "pids.max"), "3");
-    let mut shell = Shell::start("sleep 5 & sleep 5 & sleep 5 & sleep 5 & exit 0");
+    let mut shell = Shell::start("sleep 1000 & sleep 1000 & sleep 1000 & sleep 1000 & exit 0");
     cgroup.place(shell.pid()).unwrap();
     assert_ne!(shell.finish(), 0, "the fork must fail");
     cgroup.kill().unwrap();

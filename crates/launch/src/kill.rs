@@ -37,11 +37,7 @@ fn signal_init(record: &Record, init: &Init, signal: i32) -> Result<(), Error> {
         other => other.act(|| format!("send signal {signal} to process {}", init.pid))?,
     }
     if signal == libc::SIGKILL && record.cgroup.version == 1 {
-        // A frozen process of version 1 does not even die.
-        let cgroup = Cgroup::open(&record.cgroup);
-        if cgroup.frozen()? {
-            cgroup.thaw()?;
-        }
+        Cgroup::open(&record.cgroup).let_end()?;
     }
     Ok(())
 }

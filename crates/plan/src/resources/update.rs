@@ -207,7 +207,7 @@ fn properties(
     limits::properties(effective, &mut properties)?;
     let concern = |fields: &[&str]| fields.is_empty() || fields.iter().any(|field| named.has(field));
     let limits = properties.done().into_iter().filter(|limit| !limit.only_at_start && concern(limit.fields));
-    let devices = rules.filter(|_| !user).map(|rules| systemd::device_properties(rules, true)).unwrap_or_default();
+    let devices = rules.filter(|_| !user).map(|rules| systemd::device_properties(rules, named.v1, true)).unwrap_or_default();
     Ok(limits.map(|limit| limit.property).chain(devices).collect())
 }
 

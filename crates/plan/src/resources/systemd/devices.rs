@@ -1,8 +1,9 @@
 //! The device rules as systemd can be told them. Parent side, pure.
 //!
-//! systemd knows a list of what is allowed, and no exceptions from it. The list here allows all that the rules allow,
-//! perhaps more: crates/cgroup's own filter stands beside it (on version 1 it replaces it), and the kernel grants only
-//! what both grant.
+//! systemd knows a list of what is allowed, no exceptions from it, and no minor number without a major. On version 2
+//! the list here allows all that the rules allow, perhaps more: crates/cgroup's own filter stands beside it, and the
+//! kernel grants only what both grant. On version 1 there is one list, which crates/cgroup replaces, and which systemd
+//! writes again whenever it is reloaded: there it may be less.
 
 use super::property;
 use crate::{DeviceKind, DeviceRule, UnitProperty, Variant};
@@ -17,8 +18,8 @@ const ALL: u8 = READ | WRITE | MKNOD;
 type Key = (&'static str, Option<u32>, Option<u32>);
 
 /// `DevicePolicy` and `DeviceAllow`. `update`: the unit has a list already, which is emptied first.
-pub(in crate::resources) fn properties(rules: &[DeviceRule], update: bool) -> Vec<UnitProperty> {
-    let allowed = allowed(rules);
+pub(in crate::resources) fn properties(rules: &[DeviceRule], v1: bool, update: bool) -> Vec<UnitProperty> {
+    let allowed = allowed(rules, !v1);
     let policy = if allowed.is_some() { "strict" } else { "auto" };
     let entry = |(path, letters)| Variant::Struct(vec![Variant::Text(path), Variant::Text(letters)]);
     let list = |entries| property("DeviceAllow", Variant::Array("(ss)".to_owned(), entries));
@@ -34,13 +35,13 @@ pub(in crate::resources) fn properties(rules: &[DeviceRule], update: bool) -> Ve
 }
 
 /// Path and letters of each entry; `None`: everything is allowed, but for what the filter denies.
-fn allowed(rules: &[DeviceRule]) -> Option<Vec<(String, String)>> {
+fn allowed(rules: &[DeviceRule], widen: bool) -> Option<Vec<(String, String)>> {
     let mut entries: Option<BTreeMap<Key, u8>> = Some(BTreeMap::new());
     for rule in rules {
         let everything = rule.kind == DeviceKind::All && rule.major.is_none() && rule.minor.is_none() && access(rule) == ALL;
         match &mut entries {
             _ if everything => entries = (!rule.allow).then(BTreeMap::new),
-            Some(entries) => keys(rule).for_each(|key| apply(entries, key, rule)),
+            Some(entries) => keys(rule, widen).for_each(|key| apply(entries, key, rule)),
             None => {}
         }
     }
@@ -56,8 +57,8 @@ fn apply(entries: &mut BTreeMap<Key, u8>, key: Key, rule: &DeviceRule) {
     }
 }
 
-/// systemd cannot name a minor number of any major: all devices of the kind stand for it.
-fn keys(rule: &DeviceRule) -> impl Iterator<Item = Key> {
+/// systemd cannot name a minor number of any major: all devices of the kind stand for it, or none.
+fn keys(rule: &DeviceRule, widen: bool) -> impl Iterator<Item = Key> {
     let kinds: &[&'static str] = match rule.kind {
         DeviceKind::All => &["block", "char"],
         DeviceKind::Block => &["block"],
@@ -66,7 +67,7 @@ fn keys(rule: &DeviceRule) -> impl Iterator<Item = Key> {
     // Widening is for what is allowed; nothing is taken away for a device that has no entry of its own.
     let whole = rule.major.is_none() && rule.minor.is_some();
     let (major, minor) = (rule.major, rule.minor.filter(|_| !whole));
-    let kinds = if whole && !rule.allow { &[] } else { kinds };
+    let kinds = if whole && !(rule.allow && widen) { &[] } else { kinds };
     kinds.iter().map(move |kind| (*kind, major, minor))
 }
 

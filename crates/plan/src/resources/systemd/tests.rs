@@ -288,6 +288,10 @@ fn devices_of_docker() {
     let expected = "DeviceAllow [(block-* m) (block-8 r) (char-* m) (/dev/char/1:3 rwm) (/dev/char/1:5 rwm) (/dev/char/1:7 rwm) (/dev/char/1:8 rwm) \
         (/dev/char/1:9 rwm) (/dev/char/5:0 rwm) (/dev/char/5:2 rwm) (/dev/char/10:229 rw) (char-136 rwm)]";
     assert_eq!(all[policy + 1], expected);
+    // A minor number of any major: all of them where our own filter stands beside, and none where it does not.
+    let any_major = r#"{"resources":{"devices":[{"allow":true,"type":"c","minor":7,"access":"r"}]}}"#;
+    let of = |facts| properties(&plan(&facts, any_major, "{}").unwrap()).join("\n");
+    assert!(of(fixtures::facts()).contains("(char-* rm)") && of(fixtures::hybrid()).contains("(char-* m)"));
     let privileged = r#"{"resources":{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"access":"rwm"}]}}"#;
     let all = properties(&plan(&fixtures::facts(), privileged, "{}").unwrap());
     assert_eq!(all.last().unwrap(), "DevicePolicy auto");
@@ -322,7 +326,7 @@ fn nothing_allowed_is_kept_back() {
             mknod: random.below(3) > 0,
         };
         let rules: Vec<DeviceRule> = (0..random.below(6)).map(|_| rule(&mut random)).collect();
-        let told = devices::properties(&rules, false);
+        let told = devices::properties(&rules, false, false);
         for (kind, name) in [(DeviceKind::Block, "block"), (DeviceKind::Char, "char")] {
             for (major, minor, letter) in [(1, 1, 'r'), (1, 2, 'w'), (2, 1, 'm'), (2, 3, 'r'), (3, 1, 'w'), (3, 3, 'm')] {
                 if resources::tests::allowed(&rules, kind, major, minor, letter) {
