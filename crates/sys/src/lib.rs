@@ -42,7 +42,11 @@ use nix::errno::Errno;
 /// The errno in the words that clients match: lower case, as Go prints it (`no such file or directory`).
 #[must_use]
 pub fn errno_text(errno: Errno) -> String {
-    errno.desc().to_lowercase()
+    match errno {
+        // nix has the words of mathematicians.
+        Errno::ERANGE => "numerical result out of range".to_owned(),
+        _ => errno.desc().to_lowercase(),
+    }
 }
 
 /// The result of a raw system call: minus one means errno.
@@ -58,6 +62,7 @@ mod tests {
     fn errno_words_are_those_that_clients_match() {
         assert_eq!(errno_text(Errno::ENOENT), "no such file or directory");
         assert_eq!(errno_text(Errno::EACCES), "permission denied");
+        assert_eq!(errno_text(Errno::ERANGE), "numerical result out of range");
         assert_eq!(errno_text(Errno::EPERM), "operation not permitted");
         assert_eq!(errno_text(Errno::ESRCH), "no such process");
     }

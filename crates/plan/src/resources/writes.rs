@@ -79,6 +79,11 @@ impl<'a> Writes<'a> {
         if unlimited { Ok(()) } else { Err(self.missing(write.field, &asked, &write.controller)) }
     }
 
+    /// Takes back what was to be written into a file.
+    pub(super) fn take_back(&mut self, file: &str) {
+        self.list.retain(|write| write.file != file);
+    }
+
     pub(super) fn done(self) -> Vec<CgroupWrite> {
         self.list
     }

@@ -26,6 +26,7 @@ pub(super) fn convert(cpu: &LinuxCpu, writes: &mut Writes<'_>) -> Result<(), Err
         writes.push(Value::number("cpu", "cpu.idle", idle, IDLE).unlimited(idle == 0))?;
     }
     shares(cpu, writes)?;
+    check_burst(cpu)?;
     if writes.v1() { bandwidth_v1(cpu, writes) } else { bandwidth_v2(cpu, writes) }
 }
 
@@ -63,6 +64,17 @@ pub(super) fn weight_of_shares(shares: u64) -> u64 {
     let log = (shares as f64).log2();
     let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
     10f64.powf(exponent).ceil() as u64
+}
+
+/// The kernel would refuse one of the two, in whatever order (kernel/sched/core.c, tg_set_cfs_bandwidth).
+fn check_burst(cpu: &LinuxCpu) -> Result<(), Error> {
+    let quota = set(cpu.quota()).and_then(|quota| u64::try_from(quota).ok());
+    match cpu.burst().zip(quota) {
+        Some((burst, quota)) if burst > quota => {
+            Err(Error::invalid(BURST, format!("{burst}: more than the quota, which is {quota}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The burst stands before the quota that it may not exceed, or after it: crates/cgroup repeats what the kernel finds

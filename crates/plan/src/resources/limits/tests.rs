@@ -158,6 +158,8 @@ fn the_unified_map() {
         "memory.high=1073741824",
     ];
     assert_eq!(v2(files), expected);
+    let idle = r#"{"cpu":{"shares":512},"unified":{"cpu.idle":"1"}}"#;
+    assert_eq!(v2(idle), ["cpu.idle=1"], "which has no weight");
     let error = written(&fixtures::hybrid().cgroup, r#"{"unified":{"memory.high":"1"}}"#).unwrap_err();
     assert_eq!(error, "unified: memory.high: cgroup version 1 has no such files");
 }

@@ -15,6 +15,10 @@ pub(super) fn convert(files: &HashMap<String, String>, writes: &mut Writes<'_>) 
     if let Some((file, _)) = files.iter().next().filter(|_| writes.v1()) {
         return Err(Error::invalid(FIELD, format!("{file}: cgroup version 1 has no such files")));
     }
+    if idle(files) {
+        // With systemd the unit is idle before the files are written, and then the kernel takes no weight.
+        writes.take_back("cpu.weight");
+    }
     for (file, text) in files.iter().collect::<BTreeMap<_, _>>() {
         let controller = controller(file)?;
         let lines = if text.trim().is_empty() { vec!["\n"] } else { text.trim().lines().map(str::trim).collect() };
@@ -24,6 +28,10 @@ pub(super) fn convert(files: &HashMap<String, String>, writes: &mut Writes<'_>) 
         }
     }
     Ok(())
+}
+
+fn idle(files: &HashMap<String, String>) -> bool {
+    files.get("cpu.idle").is_some_and(|value| value.trim() == "1")
 }
 
 /// The controller that owns the file. A name that leads elsewhere is refused before anything is opened.
@@ -43,7 +51,7 @@ fn controller(file: &str) -> Result<&str, Error> {
 
 /// Those that systemd has a word for; the others it leaves alone.
 pub(super) fn properties(files: &HashMap<String, String>, properties: &mut Properties) -> Result<(), Error> {
-    let idle = files.get("cpu.idle").is_some_and(|value| value.trim() == "1");
+    let idle = idle(files);
     for (file, text) in files.iter().collect::<BTreeMap<_, _>>() {
         let text = text.trim();
         match file.as_str() {
