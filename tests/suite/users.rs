@@ -10,7 +10,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::common::{Mode, Out, Test, copy_program, is_skiff, refused, wait_until};
+use crate::common::{Out, Test, copy_program, is_skiff, refused, wait_until};
 
 /// The first id of the host that the containers get.
 const BASE: u32 = 100_000;
@@ -560,21 +560,29 @@ both!(inside_a_user_namespace, |t: &mut Test| {
     t.assert_nothing_left();
 });
 
+/// The same with a cgroup, as far as that can be had.
+fn with_cgroup(t: &Test) -> Out {
+    let disabled = command(t, &[], &["run", &t.id]);
+    let args = disabled.get_args().filter(|arg| *arg != "--cgroup-manager" && *arg != "disabled");
+    let mut plain = Command::new(disabled.get_program());
+    plain.args(args).current_dir(t.bundle()).stdin(Stdio::null());
+    t.finish_command(plain)
+}
+
 host_only!(a_cgroup_that_cannot_be_had, |t: &mut Test| {
     skiff_only!(t, "wording");
     rootless(t, &one_id());
+    with_cgroup(t).ok();
+    t.spec["linux"]["resources"] = json!({"pids": {"limit": -1}});
+    with_cgroup(t).ok();
     t.spec["linux"]["resources"] = json!({"pids": {"limit": 10}});
-    let mut asked = command(t, &[], &["run", &t.id]);
-    let args: Vec<_> =
-        asked.get_args().map(|arg| arg.to_os_string()).filter(|arg| *arg != "--cgroup-manager" && *arg != "disabled").collect();
-    let mut plain = Command::new(asked.get_program());
-    plain.args(args).current_dir(t.bundle()).stdin(Stdio::null());
-    let out = t.finish_command(plain);
-    assert!(out.code == 1 && out.stderr.contains("ermission denied"), "{out:?}");
+    with_cgroup(t).fails_with(&["linux.resources.pids.limit: ", "delegated", "permission denied"]);
     t.assert_nothing_left();
-    asked.stdin(Stdio::null());
     // Asked to do without cgroups, it cannot hold a limit either, and says so.
-    let out = t.finish_command(asked);
-    assert!(out.code == 1 && out.stderr.contains("linux.resources"), "{out:?}");
-    assert_eq!(t.mode, Mode::Host);
+    as_nobody(t, &["run", &t.id]).fails_with(&["linux.resources.pids.limit: 10: cgroups are disabled"]);
+    // A cgroup that is asked for by name is no more left out than a limit.
+    t.spec["linux"].as_object_mut().unwrap().remove("resources");
+    t.spec["linux"]["cgroupsPath"] = json!(format!("/{}", t.id));
+    with_cgroup(t).fails_with(&["linux.cgroupsPath: ", "delegated", "permission denied"]);
+    t.assert_nothing_left();
 });

@@ -32,10 +32,10 @@ pub(crate) fn claimant(record: &Record, store: &Store) -> Option<String> {
 }
 
 /// Makes the cgroup. A runtime without privileges does without the device filter, since the kernel lets nobody in a user
-/// namespace make a device, and without a cgroup, if nothing is to be limited.
+/// namespace make a device, and without a cgroup, if nothing is to be limited and none is asked for by name.
 ///
 /// # Errors
-/// As [`Cgroup::create`]; also without privileges if there is a limit, which nobody would keep.
+/// As [`Cgroup::create`].
 pub(crate) fn create(plan: &CgroupPlan, facts: &HostFacts) -> Result<Cgroup, Error> {
     match Cgroup::create(plan) {
         Err(error) if denied(&error) && unprivileged(facts) => without_privileges(plan),
@@ -57,9 +57,20 @@ pub(crate) fn create_unit(plan: &CgroupPlan, facts: &HostFacts, pid: u32) -> Res
 fn without_privileges(plan: &CgroupPlan) -> Result<Cgroup, Error> {
     let unfiltered = CgroupPlan { devices: None, ..plan.clone() };
     match Cgroup::create(&unfiltered) {
-        Err(error) if denied(&error) && plan.writes.is_empty() => Ok(Cgroup::create(&CgroupPlan::bare(CgroupLayout::Disabled))?),
+        Err(error) if denied(&error) => match asked(plan) {
+            None => Ok(Cgroup::create(&CgroupPlan::bare(CgroupLayout::Disabled))?),
+            Some(field) => Err(Error::Status(format!(
+                "config.json: {field}: without privileges this needs a cgroup that is delegated to the user: {error}"
+            ))),
+        },
         other => Ok(other?),
     }
+}
+
+/// The field that only a cgroup can satisfy. What limits nothing (`max`) is none.
+fn asked(plan: &CgroupPlan) -> Option<&'static str> {
+    let limit = plan.writes.iter().find(|write| !write.optional).map(|write| write.field);
+    limit.or(plan.named.then_some("linux.cgroupsPath"))
 }
 
 fn denied(error: &skiff_cgroup::Error) -> bool {

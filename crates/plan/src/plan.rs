@@ -326,6 +326,8 @@ pub struct Capabilities {
 pub struct CgroupPlan {
     /// The directories.
     pub layout: CgroupLayout,
+    /// `linux.cgroupsPath` asks for these; else they are the runtime's own choice.
+    pub named: bool,
     /// Values to write, in order.
     pub writes: Vec<CgroupWrite>,
     /// The complete device rules, defaults included, the last match wins; `None`: no filter (a user namespace, or no cgroup).
@@ -342,7 +344,7 @@ impl CgroupPlan {
     /// The directories and nothing else: no limit, no filter.
     #[must_use]
     pub fn bare(layout: CgroupLayout) -> CgroupPlan {
-        CgroupPlan { layout, writes: Vec::new(), devices: None, unit: None, owner: None, base: String::new() }
+        CgroupPlan { layout, named: false, writes: Vec::new(), devices: None, unit: None, owner: None, base: String::new() }
     }
 }
 

@@ -37,16 +37,17 @@ pub(crate) fn cgroup(spec: &Spec, facts: &HostFacts, options: &Options) -> Resul
         return Ok(CgroupPlan::bare(CgroupLayout::Disabled));
     }
     let rules = devices::rules(resources)?;
+    let path = linux.and_then(|linux| linux.cgroups_path().as_deref()).filter(|path| !path.as_os_str().is_empty());
     let (unit, layout) = match options.cgroup_manager {
         CgroupManager::Systemd => {
-            let (unit, layout) = systemd::unit(spec, &options.id, facts, &rules)?;
+            let (unit, layout) = systemd::unit(spec, path, &options.id, facts, &rules)?;
             (Some(unit), layout)
         }
-        _ => (None, path::layout(linux.and_then(|linux| linux.cgroups_path().as_deref()), &options.id, &facts.cgroup)?),
+        _ => (None, path::layout(path, &options.id, &facts.cgroup)?),
     };
     let base = resources.map(update::base).unwrap_or_default();
     let owner = owner::uid(spec, &facts.cgroup);
-    Ok(CgroupPlan { layout, writes: writes.done(), devices: Some(rules), unit, owner, base })
+    Ok(CgroupPlan { layout, named: path.is_some(), writes: writes.done(), devices: Some(rules), unit, owner, base })
 }
 
 /// Which version of the files to write.

@@ -10,7 +10,7 @@ const FIELD: &str = "linux.cgroupsPath";
 
 /// The directories of the container `id`.
 pub(super) fn layout(asked: Option<&Path>, id: &str, facts: &CgroupFacts) -> Result<CgroupLayout, Error> {
-    let asked = asked.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(id));
+    let asked = asked.unwrap_or(Path::new(id));
     let below = clean(asked)?;
     let place = |start: &Path| if asked.is_absolute() { below.clone() } else { start.join(&below) };
     match facts {

@@ -16,6 +16,7 @@ use super::properties::Properties;
 use crate::{CgroupLayout, Error, HostFacts, SystemdUnit, UnitProperty, Variant};
 use name::Name;
 use oci_spec::runtime::{LinuxResources, Spec};
+use std::path::Path;
 
 /// The unit, and the directories that systemd makes for it.
 ///
@@ -24,13 +25,14 @@ use oci_spec::runtime::{LinuxResources, Spec};
 /// systemd on a host of version 1.
 pub(super) fn unit(
     spec: &Spec,
+    path: Option<&Path>,
     id: &str,
     facts: &HostFacts,
     rules: &[crate::DeviceRule],
 ) -> Result<(SystemdUnit, CgroupLayout), Error> {
     let linux = spec.linux().as_ref();
     let manager = manager::find(facts);
-    let name = name::parse(linux.and_then(|linux| linux.cgroups_path().as_deref()), id, manager.is_some())?;
+    let name = name::parse(path, id, manager.is_some())?;
     let layout = manager::layout(&name, manager, &facts.cgroup)?;
     let v1 = super::is_v1(&facts.cgroup);
     let mut properties = common(&name, v1);

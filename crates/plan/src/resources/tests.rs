@@ -252,6 +252,17 @@ fn quota_and_period() {
     assert_eq!(cpu(full_v2(), r#""quota":5000,"burst":10"#), ["cpu.max.burst=10", "cpu.max=5000 100000"]);
     assert_eq!(cpu(v1(), r#""quota":-1,"period":50000"#), ["cpu.cfs_period_us=50000?", "cpu.cfs_quota_us=-1?"]);
     assert_eq!(cpu(v1(), r#""burst":10,"cpus":"0-1","mems":"0""#), ["cpuset.cpus=0-1", "cpuset.mems=0", "cpu.cfs_burst_us=10"]);
+    assert_eq!(cpu(v1(), r#""quota":-1,"burst":10"#), ["cpu.cfs_burst_us=10", "cpu.cfs_quota_us=-1?"]);
+    for facts in [v1(), full_v2()] {
+        let text = resource_refusal(facts, r#"{"cpu":{"quota":5000,"burst":5001}}"#);
+        assert_eq!(text, "cpu.burst: 5001: more than the quota, which is 5000");
+    }
+}
+
+#[test]
+fn a_path_is_asked_for_or_chosen() {
+    let named = |path: &str| plan_with(full_v2(), CgroupManager::Cgroupfs, &format!(r#"{{{path}}}"#)).unwrap().named;
+    assert_eq!([r#""cgroupsPath":"/a""#, r#""cgroupsPath":"""#, ""].map(named), [true, false, false]);
 }
 
 #[test]

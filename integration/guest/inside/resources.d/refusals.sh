@@ -66,6 +66,8 @@ not_delegated() {
 # As a user in somebody else's cgroup.
 alone() {
     is "$part: without limits it runs" "$(once 'del(.linux.resources, .linux.cgroupsPath)' 'echo here')" "here 0"
-    refuses "a limit where nothing is delegated" 'cgroup|delegat|permission' 'del(.linux.cgroupsPath) | .linux.resources.pids.limit = 20'
-    refuses "a limit in a cgroup of somebody else" 'cgroup|delegat|permission' '.linux.cgroupsPath = "/system.slice/c" | .linux.resources.pids.limit = 20'
+    is "$part: what limits nothing is no limit" "$(once 'del(.linux.cgroupsPath) | .linux.resources = {memory: {limit: -1}, blockIO: {}}' 'echo here')" "here 0"
+    refuses "a limit where nothing is delegated" 'pids.limit: .*delegated.*permission denied|rootless' 'del(.linux.cgroupsPath) | .linux.resources.pids.limit = 20'
+    refuses "a limit in a cgroup of somebody else" 'pids.limit: .*delegated.*permission denied|rootless' '.linux.cgroupsPath = "/system.slice/c" | .linux.resources.pids.limit = 20'
+    refuses "a cgroup of somebody else" 'cgroupsPath: .*delegated.*permission denied|rootless' '.linux.cgroupsPath = "/system.slice/c" | del(.linux.resources)'
 }

@@ -33,7 +33,7 @@ impl Name {
 /// Reads `slice:prefix:name`; without a path the container's id is the name. `user`: of a user's manager.
 pub(super) fn parse(asked: Option<&Path>, id: &str, user: bool) -> Result<Name, Error> {
     let default = if user { "user.slice" } else { "system.slice" };
-    let Some(asked) = asked.filter(|path| !path.as_os_str().is_empty()) else {
+    let Some(asked) = asked else {
         return check(scope(default, &format!("skiff-{id}"), id));
     };
     let text = asked.to_string_lossy();
