@@ -94,6 +94,15 @@ both!(flags_change_what_they_name, |t: &mut Test| {
     assert_eq!(held(t, "memory", "memory.soft_limit_in_bytes", "memory.low"), "16777216");
 });
 
+both!(nothing_named_is_nothing_changed, |t: &mut Test| {
+    limited!(t);
+    let before = (memory(t), pids(t), bandwidth(t));
+    update(t, &[]).ok();
+    update_json(t, &json!({})).ok();
+    assert_eq!((memory(t), pids(t), bandwidth(t)), before);
+    t.call(&["update", "nobody"]).fails_with(&["does not exist"]);
+});
+
 both!(minus_one_takes_a_limit_away, |t: &mut Test| {
     limited!(t);
     update(t, &["--pids-limit", "-1", "--cpu-quota=-1", "--memory", "-1"]).ok();
@@ -168,7 +177,6 @@ both!(what_cannot_be_read_is_explained, |t: &mut Test| {
     update_json(t, &json!({"memory": {"limit": "much"}})).fails_with(&["parse stdin", "memory.limit"]);
     update(t, &["--resources", "/nowhere"]).fails_with(&["read --resources /nowhere", "no such file"]);
     update(t, &["--memory", "much"]).fails_with(&["--memory", "much"]);
-    update(t, &[]).fails_with(&["nothing to change"]);
     update(t, &["--l3-cache-schema", "L3:0=f"]).fails_with(&["not supported"]);
     t.call(&["update", "--memory=1g", "nobody"]).fails_with(&["container does not exist"]);
 });
