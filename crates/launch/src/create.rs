@@ -279,7 +279,7 @@ impl Attempt {
         let Some(init) = &self.init else { return Ok(()) };
         let pid = init.number();
         let Some((start_time, _)) = start_time(pid)? else {
-            return Err(Error::InitGone { signal: None, out_of_memory: false });
+            return Err(Error::InitGone { signal: None, out_of_memory: Some(false) });
         };
         self.record.init = Some(Init { pid, start_time });
         self.dir.save(&self.record)?;

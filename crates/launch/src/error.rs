@@ -21,8 +21,8 @@ pub enum Error {
     InitGone {
         /// The signal that ended it, if one did.
         signal: Option<i32>,
-        /// The kernel ran out of the cgroup's memory meanwhile.
-        out_of_memory: bool,
+        /// The kernel ran out of the cgroup's memory meanwhile; `None` where that cannot be told (any more).
+        out_of_memory: Option<bool>,
     },
     /// The container is in the wrong state for what was asked.
     Status(String),
@@ -38,8 +38,11 @@ impl fmt::Display for Error {
             Self::Cgroup(error) => error.fmt(f),
             Self::Call(act, errno) => write!(f, "{act}: {}", errno_text(*errno)),
             Self::Init(sentence) | Self::Status(sentence) => f.write_str(sentence),
-            Self::InitGone { out_of_memory: true, .. } => {
+            Self::InitGone { out_of_memory: Some(true), .. } => {
                 f.write_str("container init was killed: out of memory (linux.resources.memory.limit is too low)")
+            }
+            Self::InitGone { signal: Some(libc::SIGKILL), out_of_memory: None } => {
+                f.write_str("container init was killed by signal 9 (out of memory?)")
             }
             Self::InitGone { signal: Some(signal), .. } => write!(f, "container init was killed by signal {signal}"),
             Self::InitGone { .. } => f.write_str("container init ended before it was ready"),

@@ -104,8 +104,10 @@ impl Talk<'_> {
 
     /// It ended without saying why.
     pub(crate) fn gone(&self) -> Error {
+        // Asked before it is reaped: systemd removes a cgroup as soon as it is empty.
+        let out_of_memory = self.cgroup.oom_kills().map(|kills| kills > 0);
         let signal = self.child.reap().ok().and_then(signal_of);
-        Error::InitGone { signal, out_of_memory: self.cgroup.oom_kills().unwrap_or(0) > 0 }
+        Error::InitGone { signal, out_of_memory }
     }
 }
 

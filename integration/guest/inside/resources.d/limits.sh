@@ -27,6 +27,7 @@ written() {
 }
 
 memory() {
+    refuses "a memory limit that init cannot live with" 'out of memory|killed' '.linux.resources.memory = {limit: 4096, swap: 4096}'
     is "$part: exit code of an oom kill" "$(once '.linux.resources.memory = {limit: 33554432, swap: 33554432}' 'exec dd if=/dev/zero of=/dev/null bs=128M count=1')" " 137"
     up '.linux.resources.memory = {limit: 33554432, swap: 33554432}' 'while [ ! -e /tmp/go ]; do sleep 0.1; done; dd if=/dev/zero of=/dev/null bs=128M count=1; exec sleep 1000' || return
     $runtime events --interval=1s c >events &
