@@ -55,11 +55,11 @@ fn scope(slice: &str, name: &str, title: &str) -> Name {
     Name { unit: format!("{name}.scope"), is_slice: false, slice: slice.to_owned(), title: title.to_owned() }
 }
 
-/// systemd's own rules, so that the error names the field.
+/// systemd's own rules, so that the error names the field. An `@` is for templates, which scopes and slices have not.
 fn check(name: Name) -> Result<Name, Error> {
     name.path()?;
     expand(&name.slice)?;
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\".contains(&byte);
     if name.unit.len() > LONGEST {
         return Err(invalid(&name.unit, "longer than the name of a unit may be"));
     }

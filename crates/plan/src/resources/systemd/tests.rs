@@ -100,7 +100,10 @@ fn paths_that_name_no_unit() {
     }
     assert_eq!(refusal(&root, "a.slice:x:-y.slice"), "\"-y.slice\": no name of a slice");
     assert_eq!(refusal(&root, "a.slice:x:"), "\"a.slice:x:\": the name is empty");
-    assert_eq!(refusal(&root, "a.slice:x:../y"), "\"x-../y.scope\": holds a character that no name of a unit may hold");
+    for name in ["../y", "y@1", "y z"] {
+        let expected = format!("\"x-{name}.scope\": holds a character that no name of a unit may hold");
+        assert_eq!(refusal(&root, &format!("a.slice:x:{name}")), expected);
+    }
     let long = "y".repeat(255);
     assert_eq!(
         refusal(&root, &format!("a.slice:x:{long}")),
