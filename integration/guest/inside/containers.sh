@@ -64,6 +64,13 @@ shows() { # PROPERTY CIRCUMSTANCE WANTED: what systemd says of the scope
     [ -z "$driver" ] || is "$part: $1 of the unit$2" "$($ctl show -P "$1" "${cg##*/}")" "$3"
 }
 
+# events --stats, read between two looks at files of the kernel that are alike: the container has come to rest.
+statistics_of() { # FILE...
+    local before
+    before=$(value "$@")
+    $runtime events --stats c >stats && [ "$before" = "$(value "$@")" ]
+}
+
 # All that update may change, in a line a file.
 limits_of() { (cd "$cg" && grep -H '' cpu.max cpu.max.burst cpu.weight cpu.idle memory.max memory.low memory.high memory.swap.max pids.max io.max 2>/dev/null); }
 

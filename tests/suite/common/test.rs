@@ -207,7 +207,7 @@ impl Test {
         self.call(&["start", &self.id]).ok();
     }
 
-    /// Creates and starts a container that sleeps for ever.
+    /// Creates and starts a container that sleeps for ever, and waits until it does.
     #[track_caller]
     pub fn running(&mut self) {
         self.running_with(&[]);
@@ -220,6 +220,11 @@ impl Test {
         for verb in ["create", "start"] {
             self.call(&[global, &[verb, &self.id]].concat()).ok();
         }
+        // start returns when the container may go on, which is not when it has.
+        let cmdline = format!("/proc/{}/cmdline", self.pid());
+        wait_until("the container's own program", || {
+            fs::read_to_string(&cmdline).is_ok_and(|line| line.starts_with("/bin/sleep"))
+        });
     }
 
     #[track_caller]

@@ -5,8 +5,7 @@ data() { jq -c "select(.type == \"stats\") | .data | $1" "${2:-stats}" | head -n
 measured() {
     up '.linux.resources = {memory: {limit: 67108864, swap: 100663296}, pids: {limit: 20}}' 'i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done; echo ready; exec sleep 1000' || return
     until_true [ -s out ]
-    # It sleeps, so that both read the same.
-    $runtime events --stats c >stats
+    until_true statistics_of memory.current memory.stat cpu.stat
     is "$part: events --stats: type and id" "$(jq -r '"\(.type) \(.id)"' stats)" "stats c"
     is "$part: events --stats: memory" "$(data .memory.usage.limit) $(data .memory.usage.usage)" "67108864 $(value memory.current)"
     is "$part: events --stats: raw memory" "$(data .memory.raw.anon)" "$(field memory.stat anon)"
