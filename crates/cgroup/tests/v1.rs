@@ -6,7 +6,6 @@ mod common;
 use common::*;
 use skiff_cgroup::{Cgroup, Error};
 use skiff_plan::{CgroupPlan, DeviceKind};
-use std::time::{Duration, Instant};
 
 #[test]
 fn create_place_kill_remove() {
@@ -32,38 +31,6 @@ fn create_place_kill_remove() {
 }
 
 #[test]
-fn everything_is_fine_with_a_cgroup_that_is_gone() {
-    let Some(place) = Place::v1("gone") else { return };
-    let cgroup = place.create("c", vec![]);
-    cgroup.remove().unwrap();
-    for cgroup in [&cgroup, &Cgroup::open(&cgroup.record())] {
-        assert!(cgroup.pids().unwrap().is_empty());
-        assert!(!cgroup.frozen().unwrap());
-        cgroup.signal_all(libc::SIGKILL).unwrap();
-        cgroup.kill().unwrap();
-        cgroup.let_end().unwrap();
-        assert_eq!(cgroup.oom_kills(), None);
-        cgroup.remove().unwrap();
-        assert!(cgroup.place(std::process::id()).is_err());
-    }
-}
-
-#[test]
-fn a_cgroup_that_is_gone_has_no_statistics() {
-    let Some(place) = Place::v1("nothing") else { return };
-    no_statistics_of_nothing(&place);
-}
-
-#[test]
-fn the_watch_lasts_until_the_last_process() {
-    let Some(place) = Place::v1("watch") else { return };
-    // The unified hierarchy of a hybrid host tells.
-    if place.has("") {
-        watch_lasts_until_the_last_process(&place.create("c", vec![]));
-    }
-}
-
-#[test]
 fn nested_cgroups_are_listed_killed_and_removed() {
     let Some(place) = Place::v1("nested") else { return };
     let cgroup = place.create("c", vec![]);
@@ -76,30 +43,6 @@ fn nested_cgroups_are_listed_killed_and_removed() {
     assert_eq!(shell.signal(), Some(libc::SIGKILL));
     cgroup.remove().unwrap();
     assert!(!inner.exists());
-}
-
-#[test]
-fn a_forking_crowd_is_killed() {
-    let Some(place) = Place::v1("crowd") else { return };
-    let cgroup = place.create("c", vec![]);
-    let mut shell = Shell::start("while :; do if [ $((n=n+1)) -lt 50 ]; then sleep 60 & else /bin/true; fi; done");
-    cgroup.place(shell.pid()).unwrap();
-    shell.go();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while cgroup.pids().unwrap().len() < 20 && Instant::now() < deadline {}
-    cgroup.kill().unwrap();
-    assert!(cgroup.pids().unwrap().is_empty());
-}
-
-#[test]
-fn a_cgroup_in_use_is_refused() {
-    let Some(place) = Place::v1("use") else { return };
-    let cgroup = place.create("c", vec![]);
-    let shell = Shell::waiting();
-    cgroup.place(shell.pid()).unwrap();
-    let error = Cgroup::create(&place.plan("c", vec![])).unwrap_err();
-    assert!(matches!(error, Error::NotEmpty { processes: 1, .. }), "{error}");
-    assert!(cgroup.record().dirs.iter().all(|(_, dir)| dir.exists()), "what was there before stays");
 }
 
 #[test]
@@ -116,32 +59,6 @@ fn a_frozen_cgroup_is_refused() {
     assert!(matches!(Cgroup::create(&place.plan("pod/c", vec![])), Err(Error::Frozen(_))));
     assert!(cgroup.record().dirs.iter().all(|(_, dir)| !dir.exists()), "what was made is removed again");
     std::fs::write(&pod, "THAWED").unwrap();
-}
-
-#[test]
-fn freeze_and_thaw() {
-    let Some(place) = Place::v1("freeze") else { return };
-    let cgroup = place.create("c", vec![]);
-    let mut shell = Shell::waiting();
-    cgroup.place(shell.pid()).unwrap();
-    cgroup.freeze().unwrap();
-    assert!(cgroup.frozen().unwrap());
-    cgroup.signal_all(libc::SIGTERM).unwrap();
-    assert!(cgroup.frozen().unwrap(), "a paused container stays paused");
-    cgroup.resume().unwrap();
-    assert!(!cgroup.frozen().unwrap());
-    assert_eq!(shell.signal(), Some(libc::SIGTERM));
-}
-
-#[test]
-fn a_frozen_container_dies() {
-    let Some(place) = Place::v1("coldkill") else { return };
-    let cgroup = place.create("c", vec![]);
-    let mut shell = Shell::waiting();
-    cgroup.place(shell.pid()).unwrap();
-    cgroup.freeze().unwrap();
-    cgroup.kill().unwrap();
-    assert_eq!(shell.signal(), Some(libc::SIGKILL));
 }
 
 #[test]

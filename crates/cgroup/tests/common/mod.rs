@@ -3,13 +3,11 @@
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::geteuid;
-use skiff_cgroup::{Cgroup, Error, Event, facts};
+use skiff_cgroup::{Cgroup, facts};
 use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, CgroupUpdate, CgroupWrite, DeviceKind, DeviceRule, V1Dir};
 use std::io::Write;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// A directory that belongs to one test, in the unified hierarchy or in each of version 1. Everything in it is killed
 /// and removed at the end, also after a failure.
@@ -198,41 +196,6 @@ impl Drop for Shell {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// The watch over a cgroup with a `cgroup.events` goes on while any process is there, and then tells of the end again and again.
-pub fn watch_lasts_until_the_last_process(cgroup: &Cgroup) {
-    let (mut init, mut other) = (Shell::waiting(), Shell::waiting());
-    for shell in [&init, &other] {
-        cgroup.place(shell.pid()).unwrap();
-    }
-    let pidfd = skiff_sys::pidfd_open(init.pid()).unwrap();
-    let output = std::fs::File::create("/dev/null").unwrap();
-    let mut watch = cgroup.watch(pidfd, Duration::from_millis(1), output.as_fd()).unwrap();
-    assert_eq!(watch.wait(), Ok(Event::Interval));
-    init.finish();
-    for _ in 0..3 {
-        assert_eq!(watch.wait(), Ok(Event::Interval));
-    }
-    other.finish();
-    let deadline = Instant::now() + Duration::from_secs(300);
-    while watch.wait() == Ok(Event::Interval) {
-        assert!(Instant::now() < deadline, "the end is not told");
-    }
-    assert_eq!((watch.wait(), watch.wait()), (Ok(Event::End), Ok(Event::End)));
-}
-
-/// A cgroup that is gone has no numbers; what has none of its own neither.
-pub fn no_statistics_of_nothing(place: &Place) {
-    let cgroup = place.create("c", vec![]);
-    assert!(cgroup.stats().is_ok());
-    cgroup.remove().unwrap();
-    for cgroup in [&cgroup, &Cgroup::open(&cgroup.record())] {
-        let error = cgroup.stats().unwrap_err();
-        assert!(error.is_gone() && error.to_string().contains(&*place.name.to_string_lossy()), "{error}");
-    }
-    let none = Cgroup::open(&skiff_cgroup::CgroupRecord::default());
-    assert_eq!(none.stats(), Err(Error::NoCgroup));
 }
 
 pub fn device(allow: bool, kind: DeviceKind, major: Option<u32>, minor: Option<u32>) -> DeviceRule {
