@@ -286,8 +286,6 @@ impl V1 {
 
     /// Has systemd told something. With every change of a property it writes its own list of devices, which knows fewer rules than
     /// ours, and denies all of them first: nobody is to see that, so the container stands still meanwhile.
-    ///
-    /// Of a cgroup that allows everything the kernel does not tell the exceptions: these are gone then.
     pub(crate) fn undisturbed(&self, tell: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         let Some(dir) = self.dir("devices") else { return tell() };
         let held = dir.read("devices.list").map_err(|errno| dir.read_error("devices.list", errno))?;

@@ -41,7 +41,7 @@ pub(super) fn unit(
         replace(&mut properties, limits(resources, v1, &name)?);
     }
     if manager.is_none() {
-        replace(&mut properties, devices::properties(rules, v1, false));
+        replace(&mut properties, devices::properties(rules, v1, false)?);
     }
     let unit = SystemdUnit { name: name.unit, slice: name.slice, user: manager.is_some(), properties };
     Ok((unit, layout))

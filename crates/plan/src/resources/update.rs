@@ -207,8 +207,8 @@ fn properties(
     limits::properties(effective, &mut properties)?;
     let concern = |fields: &[&str]| fields.is_empty() || fields.iter().any(|field| named.has(field));
     let limits = properties.done().into_iter().filter(|limit| !limit.only_at_start && concern(limit.fields));
-    let devices = rules.filter(|_| !user).map(|rules| systemd::device_properties(rules, named.v1, true)).unwrap_or_default();
-    Ok(limits.map(|limit| limit.property).chain(devices).collect())
+    let devices = rules.filter(|_| !user).map(|rules| systemd::device_properties(rules, named.v1, true)).transpose()?;
+    Ok(limits.map(|limit| limit.property).chain(devices.unwrap_or_default()).collect())
 }
 
 /// A limit below what is in use would end the container at once.

@@ -6,7 +6,7 @@
 //! writes again whenever it is reloaded: there it may be less.
 
 use super::property;
-use crate::{DeviceKind, DeviceRule, UnitProperty, Variant};
+use crate::{DeviceKind, DeviceRule, Error, UnitProperty, Variant};
 use std::collections::BTreeMap;
 
 const READ: u8 = 1;
@@ -18,7 +18,14 @@ const ALL: u8 = READ | WRITE | MKNOD;
 type Key = (&'static str, Option<u32>, Option<u32>);
 
 /// `DevicePolicy` and `DeviceAllow`. `update`: the unit has a list already, which is emptied first.
-pub(in crate::resources) fn properties(rules: &[DeviceRule], v1: bool, update: bool) -> Vec<UnitProperty> {
+///
+/// # Errors
+/// On version 1 everything but some: nobody could keep it, since systemd would forget the exceptions and the kernel not tell them.
+pub(in crate::resources) fn properties(rules: &[DeviceRule], v1: bool, update: bool) -> Result<Vec<UnitProperty>, Error> {
+    if v1 && excepted(rules) {
+        let why = "everything is allowed, but for some: systemd can keep no such list on cgroup version 1";
+        return Err(Error::invalid("linux.resources.devices", why.to_owned()));
+    }
     let allowed = allowed(rules, !v1);
     let policy = if allowed.is_some() { "strict" } else { "auto" };
     let entry = |(path, letters)| Variant::Struct(vec![Variant::Text(path), Variant::Text(letters)]);
@@ -31,16 +38,25 @@ pub(in crate::resources) fn properties(rules: &[DeviceRule], v1: bool, update: b
     if !entries.is_empty() {
         properties.push(list(entries));
     }
-    properties
+    Ok(properties)
+}
+
+fn everything(rule: &DeviceRule) -> bool {
+    rule.kind == DeviceKind::All && rule.major.is_none() && rule.minor.is_none() && access(rule) == ALL
+}
+
+/// All is allowed, and later something is denied.
+fn excepted(rules: &[DeviceRule]) -> bool {
+    let last = rules.iter().rposition(everything).and_then(|at| rules.get(at..)).unwrap_or_default();
+    last.first().is_some_and(|rule| rule.allow) && last.iter().any(|rule| !rule.allow)
 }
 
 /// Path and letters of each entry; `None`: everything is allowed, but for what the filter denies.
 fn allowed(rules: &[DeviceRule], widen: bool) -> Option<Vec<(String, String)>> {
     let mut entries: Option<BTreeMap<Key, u8>> = Some(BTreeMap::new());
     for rule in rules {
-        let everything = rule.kind == DeviceKind::All && rule.major.is_none() && rule.minor.is_none() && access(rule) == ALL;
         match &mut entries {
-            _ if everything => entries = (!rule.allow).then(BTreeMap::new),
+            _ if everything(rule) => entries = (!rule.allow).then(BTreeMap::new),
             Some(entries) => keys(rule, widen).for_each(|key| apply(entries, key, rule)),
             None => {}
         }

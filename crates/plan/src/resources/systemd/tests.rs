@@ -298,6 +298,12 @@ fn devices_of_docker() {
     let privileged = r#"{"resources":{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"access":"rwm"}]}}"#;
     let all = properties(&plan(&fixtures::facts(), privileged, "{}").unwrap());
     assert_eq!(all.last().unwrap(), "DevicePolicy auto");
+    let excepted =
+        r#"{"resources":{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":10,"access":"rwm"}]}}"#;
+    assert!(plan(&fixtures::facts(), excepted, "{}").is_ok());
+    let error = plan(&fixtures::hybrid(), excepted, "{}").unwrap_err().to_string();
+    assert!(error.starts_with("config.json: linux.resources.devices: everything is allowed, but for some"), "{error}");
+    assert!(plan(&fixtures::hybrid(), privileged, "{}").is_ok());
 }
 
 /// Whether systemd, told these properties, would let an access through.
@@ -329,7 +335,7 @@ fn nothing_allowed_is_kept_back() {
             mknod: random.below(3) > 0,
         };
         let rules: Vec<DeviceRule> = (0..random.below(6)).map(|_| rule(&mut random)).collect();
-        let told = devices::properties(&rules, false, false);
+        let told = devices::properties(&rules, false, false).unwrap();
         for (kind, name) in [(DeviceKind::Block, "block"), (DeviceKind::Char, "char")] {
             for (major, minor, letter) in [(1, 1, 'r'), (1, 2, 'w'), (2, 1, 'm'), (2, 3, 'r'), (3, 1, 'w'), (3, 3, 'm')] {
                 if resources::tests::allowed(&rules, kind, major, minor, letter) {
