@@ -1,12 +1,14 @@
 //! One directory in each version 1 hierarchy (`Documentation/admin-guide/cgroup-v1`), and in the cgroup2 tree of a
 //! hybrid host, which has no controllers of ours.
 
+mod devices;
+
 use crate::files::{Dir, Made, gone, number, require_above};
 use crate::kill::{self, PATIENCE};
 use crate::systemd::{self, is_slice};
 use crate::update::{self, Undo};
 use crate::watch::{self, Oom};
-use crate::{Error, Stats, device_v1, remove, stats, write};
+use crate::{Error, Stats, remove, stats, write};
 use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
 use skiff_plan::{CgroupWrite, DeviceRule, MemoryCheck, SystemdUnit, V1Dir};
@@ -269,51 +271,6 @@ impl V1 {
             _ => Ok(()),
         }
     }
-
-    fn restrict_devices(&self, rules: &[DeviceRule]) -> Result<(), Error> {
-        write_devices(self.devices()?, device_v1::lines(rules)?)
-    }
-
-    /// What a running container may use on both sides of the change, it may use all the time.
-    pub(crate) fn change_devices(&self, rules: &[DeviceRule]) -> Result<Undo<'_>, Error> {
-        let dir = self.devices()?;
-        let held = dir.read("devices.list").map_err(|errno| dir.read_error("devices.list", errno))?;
-        let lines = device_v1::changes(&held, rules)?;
-        let undo = Undo::by(move || drop(put_back(dir, &held)));
-        write_devices(dir, lines).inspect_err(|_| undo.now())?;
-        Ok(undo)
-    }
-
-    /// Has systemd told something. With every change of a property it writes its own list of devices, which knows fewer rules than
-    /// ours, and denies all of them first: nobody is to see that, so the container stands still meanwhile.
-    pub(crate) fn undisturbed(&self, tell: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let Some(dir) = self.dir("devices") else { return tell() };
-        let held = dir.read("devices.list").map_err(|errno| dir.read_error("devices.list", errno))?;
-        // Where something does not stand still, a moment without devices is better than no update.
-        let stopped = !self.frozen()? && self.freeze().is_ok();
-        let told = tell();
-        let restored = put_back(dir, &held);
-        let thawed = if stopped { self.thaw() } else { Ok(()) };
-        Error::all([told.err(), restored.err(), thawed.err()].into_iter().flatten().collect())
-    }
-
-    fn devices(&self) -> Result<&Dir, Error> {
-        // Nothing else could enforce them.
-        self.dir("devices").ok_or_else(|| Error::NoCgroupfs(Path::new("/sys/fs/cgroup/devices").to_owned()))
-    }
-}
-
-/// Gives the cgroup the rules again that it had when `held` was its list.
-fn put_back(dir: &Dir, held: &str) -> Result<(), Error> {
-    let now = dir.read("devices.list").map_err(|errno| dir.read_error("devices.list", errno))?;
-    write_devices(dir, device_v1::back(&now, held))
-}
-
-fn write_devices(dir: &Dir, lines: Vec<device_v1::Line>) -> Result<(), Error> {
-    for (file, line) in lines {
-        dir.write(file, &line).map_err(|errno| dir.write_error(file, "linux.resources.devices", &line, errno))?;
-    }
-    Ok(())
 }
 
 fn thaw(dir: &Dir) -> Result<(), Error> {
