@@ -1,5 +1,6 @@
 //! Compiles a module as the runtime does, for the tests. usage: aot MODE CACHE MODULE [OPTION=VALUE...]
-//! modes: wait (and say how it ended), begin (and say whether a child is left), watch (begin in another process, wait for what it left)
+//! modes: wait (and say how it ended), begin (and say whether a child is left), watch (begin in another process while nothing may be
+//! compiled, wait for what it left)
 //! options: time=MS, memory=BYTES, prefix=PATH, again=on, patience=MS
 
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -48,23 +49,27 @@ fn compile(mode: &str, args: &[String]) -> Done {
     let program = own.ancestors().nth(2).ok_or("no directory")?.join("skiff-wasm-compiler");
     let tools = Tools::find(Path::new(&prefix), &program)?;
     let cache = Cache::open(Path::new(cache))?;
-    let request = Request { cache, key, module: File::open(module)?.into(), limits, tools, args: None, again };
+    let request = Request { cache, key, limits, tools, args: None, again };
+    let module = File::open(module)?.into();
     if mode == "begin" {
-        begin(request)?;
+        begin(request, module)?;
         return Ok(format!("{:?}", waitpid(None, Some(WaitPidFlag::WNOHANG))));
     }
     let mut phases = Vec::new();
-    wait(request, patience, &mut |phase| phases.extend((phase != 0).then_some(phase)))?;
+    wait(request, module, patience, &mut |phase| phases.extend((phase != 0).then_some(phase)))?;
     phases.dedup();
     Ok(format!("compiled {phases:?}"))
 }
 
 /// Is the nearest subreaper, so that it gets what the other leaves.
 fn watch(args: &[String]) -> Done {
+    let [_, cache, module, ..] = args else { return Err("what?".into()) };
+    let slot = Cache::open(Path::new(cache))?.slot(1, &Key::of(&std::fs::read(module)?, Maker::here(2)))?;
     nix::sys::prctl::set_child_subreaper(true)?;
     let output = Command::new(std::env::current_exe()?).arg("begin").args(&args[1..]).stderr(Stdio::inherit()).output()?;
     let begun = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let left = waitpid(None, Some(WaitPidFlag::WNOHANG))?;
+    drop(slot);
     let ended = waitpid(None, None)?;
     let running = matches!(left, nix::sys::wait::WaitStatus::StillAlive);
     Ok(format!(

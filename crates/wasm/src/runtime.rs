@@ -76,7 +76,7 @@ struct ForContainer<'a> {
     settings: &'a Settings,
     args: Args,
     /// What was looked up in vain.
-    missing: RefCell<Option<Request>>,
+    missing: RefCell<Option<(Request, OwnedFd)>>,
 }
 
 impl Engine for ForContainer<'_> {
@@ -94,19 +94,19 @@ impl Engine for ForContainer<'_> {
             return None;
         }
         let (limits, tools, args) = (limits(self.settings), tools().ok()?, Some(self.args));
-        let request = Request { cache, key: key.clone(), module, limits, tools, args, again: false };
+        let request = Request { cache, key: key.clone(), limits, tools, args, again: false };
         if self.plan.compile == Compile::Background {
-            *self.missing.borrow_mut() = Some(request);
+            *self.missing.borrow_mut() = Some((request, module));
             return None;
         }
-        compile::wait(request, None, &mut |_| {}).ok()?;
+        compile::wait(request, module, None, &mut |_| {}).ok()?;
         open_cache().ok()?.lookup(&key)
     }
 
     fn compile(&self) {
-        if let Some(request) = self.missing.take() {
+        if let Some((request, module)) = self.missing.take() {
             // The next start tries again.
-            let _ = compile::begin(request);
+            let _ = compile::begin(request, module);
         }
     }
 }

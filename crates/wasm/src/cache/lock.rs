@@ -1,4 +1,4 @@
-//! Locks among compilers: one on a module, so many on compiling at all. By byte ranges of one empty file, which never has to be
+//! Locks among compilers: one on a module, so many on compiling at all, so many on waiting for that. By byte ranges of one empty file, which never has to be
 //! cleaned away. Looking code up takes none.
 
 use super::{Cache, Error, Key};
@@ -10,6 +10,10 @@ use std::os::fd::OwnedFd;
 const NAME: &str = "lock";
 /// Above what a module's place can be.
 const SLOTS: i64 = 1 << 62;
+/// Above every slot.
+const PLACES: i64 = SLOTS + (1 << 32);
+/// Modules that are copied and wait for a slot, at most: each copy is memory of the host's.
+pub(super) const QUEUE: i64 = 16;
 
 /// Held until it is dropped, by whoever has the descriptor: a child process, too.
 #[derive(Debug)]
@@ -41,6 +45,14 @@ impl Cache {
         }
         let slot = u32::from(key.module[8]) % slots;
         self.take(SLOTS + i64::from(slot), true)?.ok_or(Error::Entry { act: "wait for the lock", errno: Errno::EAGAIN })
+    }
+
+    /// A place among those who wait for a slot though nobody waits for them; `None`: there are enough of them.
+    ///
+    /// # Errors
+    /// [`Error::Entry`].
+    pub fn place(&self) -> Result<Option<Lock>, Error> {
+        (0..QUEUE).map(|place| self.take(PLACES + place, false)).find(|taken| !matches!(taken, Ok(None))).unwrap_or(Ok(None))
     }
 
     fn take(&self, start: i64, wait: bool) -> Result<Option<Lock>, Error> {

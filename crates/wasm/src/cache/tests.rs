@@ -274,3 +274,14 @@ fn one_at_a_time() {
     let (first, second) = (cache.slot(2, &key("one")).unwrap(), again.slot(2, &key("one")).unwrap());
     drop((first, second));
 }
+
+#[test]
+fn the_queue_has_an_end() {
+    let place = Place::new();
+    let cache = place.open();
+    let mut taken: Vec<_> = (0..super::lock::QUEUE).map(|_| cache.place().unwrap()).collect();
+    assert!(taken.iter().all(Option::is_some));
+    assert!(cache.place().unwrap().is_none());
+    taken.pop();
+    assert!(cache.place().unwrap().is_some());
+}

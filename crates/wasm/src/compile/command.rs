@@ -33,8 +33,8 @@ pub fn compile(
         return writeln!(out, "{digest}  {name}: compiled already");
     }
     let mut line = Line::new();
-    let request = Request { cache, key, module: module.into(), limits, tools, args: None, again: true };
-    let done = wait(request, None, &mut |phase| line.tick(phase));
+    let request = Request { cache, key, limits, tools, args: None, again: true };
+    let done = wait(request, module.into(), None, &mut |phase| line.tick(phase));
     drop(line);
     done.map_err(|error| match error {
         Error::Module(reason) => io::Error::other(format!("compile {name}: {reason}")),

@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 /// How often whoever waits is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Begins to compile, and returns at once: about a millisecond. Nobody hears how it ends; the next start finds the code in the cache.
+/// Begins to compile the module in this file, and returns at once: about a millisecond. Nobody hears how it ends; the next start finds the code in the cache.
 ///
 /// The caller is single-threaded, and has no child afterwards.
 ///
 /// # Errors
 /// [`Error::Host`] when no process can be made.
-pub fn begin(request: Request) -> Result<(), Error> {
-    detach(request, None)
+pub fn begin(request: Request, module: OwnedFd) -> Result<(), Error> {
+    detach(&request, module, None)
 }
 
 /// Compiles, and waits until the code is in the cache, or until `patience` is over: then the compiler is stopped. `progress` hears the
@@ -29,10 +29,10 @@ pub fn begin(request: Request) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Module`] when it does not compile or takes too long, [`Error::Host`] when nothing can compile here.
-pub fn wait(request: Request, patience: Option<Duration>, progress: &mut dyn FnMut(u8)) -> Result<(), Error> {
+pub fn wait(request: Request, module: OwnedFd, patience: Option<Duration>, progress: &mut dyn FnMut(u8)) -> Result<(), Error> {
     let (hear, say) = pipe2(OFlag::O_CLOEXEC).map_err(host("make a pipe"))?;
     let until = patience.map(|patience| Instant::now() + patience);
-    detach(request, Some(say))?;
+    detach(&request, module, Some(say))?;
     let mut said = Vec::new();
     loop {
         let left = until.map_or(TICK, |until| until.saturating_duration_since(Instant::now()).min(TICK));
@@ -65,7 +65,7 @@ fn readable(pipe: &OwnedFd, timeout: Duration) -> Result<bool, Error> {
     }
 }
 
-fn detach(request: Request, report: Option<OwnedFd>) -> Result<(), Error> {
+fn detach(request: &Request, module: OwnedFd, report: Option<OwnedFd>) -> Result<(), Error> {
     let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(host("open /dev/null"))?;
     // SAFETY: the child runs on a copy of this memory. The C library makes its heap usable there, whatever other threads did; a runtime
     // has none.
@@ -80,8 +80,8 @@ fn detach(request: Request, report: Option<OwnedFd>) -> Result<(), Error> {
             // SAFETY: as above; this process has one thread.
             match unsafe { fork() } {
                 Ok(ForkResult::Child) => {
-                    settle(&request, report.as_ref(), &null);
-                    monitor::run(request, report);
+                    settle(request, &module, report.as_ref(), &null);
+                    monitor::run(request, module, report);
                     skiff_sys::exit_now(0)
                 }
                 _ => skiff_sys::exit_now(0),
@@ -91,9 +91,9 @@ fn detach(request: Request, report: Option<OwnedFd>) -> Result<(), Error> {
 }
 
 /// Lets go of everything of the caller's: descriptors, terminal, directory, signals.
-fn settle(request: &Request, report: Option<&OwnedFd>, null: &OwnedFd) {
+fn settle(request: &Request, module: &OwnedFd, report: Option<&OwnedFd>, null: &OwnedFd) {
     let _ = dup2_stdin(null).and_then(|()| dup2_stdout(null)).and_then(|()| dup2_stderr(null));
-    let kept = [Some(request.cache.fd().as_raw_fd()), Some(request.module.as_raw_fd()), report.map(AsRawFd::as_raw_fd)];
+    let kept = [Some(request.cache.fd().as_raw_fd()), Some(module.as_raw_fd()), report.map(AsRawFd::as_raw_fd)];
     let mut kept: Vec<u32> = kept.into_iter().flatten().filter_map(|fd| u32::try_from(fd).ok()).collect();
     kept.sort_unstable();
     let done = skiff_sys::close_from(3, &kept)

@@ -26,7 +26,6 @@ pub use tools::Tools;
 use crate::cache::{Cache, Key};
 use skiff_sys::Args;
 use std::fmt;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// What WasmEdge's log says when a phase begins, and what a user reads.
@@ -61,15 +60,14 @@ impl Default for Limits {
     }
 }
 
-/// What to compile, for whom, and with what.
+/// What to compile, for whom, and with what. The module's file goes with it, but is given back as soon as it has been read: it may keep the
+/// filesystem of a container that has ended.
 #[derive(Debug)]
 pub struct Request {
-    /// Gets the result.
+    /// Gets the result. Neither its descriptor nor the module's may be one of 0 to 2.
     pub cache: Cache,
     /// Of the module; what does not have this digest is not compiled.
     pub key: Key,
-    /// The module's file, read from its beginning. Neither it nor the cache's descriptor may be one of 0 to 2.
-    pub module: OwnedFd,
     /// How much it may take.
     pub limits: Limits,
     /// The compiler.

@@ -53,9 +53,9 @@ pub(super) fn verdict(said: &[u8]) -> Result<(), Error> {
 }
 
 /// The whole life of the monitor.
-pub(super) fn run(request: Request, report: Option<OwnedFd>) {
+pub(super) fn run(request: &Request, module: OwnedFd, report: Option<OwnedFd>) {
     let report = Report(report);
-    match compile(&request, &report) {
+    match compile(request, module, &report) {
         Ok(()) => report.say(&[DONE]),
         Err(error) => {
             let (kind, reason) = match &error {
@@ -70,14 +70,15 @@ pub(super) fn run(request: Request, report: Option<OwnedFd>) {
     }
 }
 
-fn compile(request: &Request, report: &Report) -> Result<(), Error> {
-    let module = module(request)?;
-    let Some(_locks) = lock(request, report)? else { return Ok(()) };
+fn compile(request: &Request, module: OwnedFd, report: &Report) -> Result<(), Error> {
+    let cache = |error: crate::cache::Error| Error::Host(error.to_string());
+    let Some(_locks) = right(request, report)? else { return Ok(()) };
+    let module = read_module(request, module)?;
+    let _slot = request.cache.slot(request.limits.parallel, &request.key).map_err(cache)?;
     let clean = section::without_code(&module).ok_or_else(|| Error::Module("its sections do not add up".into()))?;
     let output = translate(request, &clean, report)?;
     let code = section::added(&clean, &output)
         .ok_or_else(|| Error::Module("what the compiler made is not this module with native code".into()))?;
-    let cache = |error: crate::cache::Error| Error::Host(error.to_string());
     if request.limits.cache < code.len() as u64 {
         return Err(Error::Module("its code is larger than the cache".into()));
     }
@@ -85,9 +86,9 @@ fn compile(request: &Request, report: &Report) -> Result<(), Error> {
     request.cache.prune(request.limits.cache, &request.key.maker, false).map_err(cache).map(drop)
 }
 
-/// A copy that nobody can change any more, of the module that the key is for: the container can write the file.
-fn module(request: &Request) -> Result<Vec<u8>, Error> {
-    let stat = fstat(&request.module).map_err(host("look at the module"))?;
+/// A copy that nobody can change any more, of the module that the key is for: the container can write the file, which is closed.
+fn read_module(request: &Request, module: OwnedFd) -> Result<Vec<u8>, Error> {
+    let stat = fstat(&module).map_err(host("look at the module"))?;
     if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
         return Err(Error::Host("the module is no regular file".into()));
     }
@@ -96,8 +97,7 @@ fn module(request: &Request) -> Result<Vec<u8>, Error> {
         return Err(Error::Module(format!("it has {} bytes, of {most} at most", stat.st_size)));
     }
     nix::unistd::alarm::set(READING);
-    let copy = request.module.try_clone().map_err(|error| Error::Host(format!("copy a descriptor: {error}")))?;
-    let mut file = File::from(copy);
+    let mut file = File::from(module);
     let mut bytes = Vec::new();
     let read = file.rewind().and_then(|()| file.take(most).read_to_end(&mut bytes));
     nix::unistd::alarm::cancel();
@@ -105,18 +105,20 @@ fn module(request: &Request) -> Result<Vec<u8>, Error> {
     if sum(&bytes) == request.key.module { Ok(bytes) } else { Err(Error::Host("the module has changed meanwhile".into())) }
 }
 
-/// The right to compile; `None`: it has been done, or somebody does it for whom nobody waits.
-fn lock(request: &Request, report: &Report) -> Result<Option<(Lock, Lock)>, Error> {
+/// The right to compile this module, and where nobody waits for it, a place in the queue; `None`: it has been done, or somebody does it,
+/// or the queue is full, and the module's next start will ask again.
+fn right(request: &Request, report: &Report) -> Result<Option<(Lock, Option<Lock>)>, Error> {
     let cache = |error: crate::cache::Error| Error::Host(error.to_string());
-    let Some(own) = request.cache.lock(&request.key, report.0.is_some()).map_err(cache)? else { return Ok(None) };
+    let is_awaited = report.0.is_some();
+    let Some(own) = request.cache.lock(&request.key, is_awaited).map_err(cache)? else { return Ok(None) };
     if request.cache.lookup(&request.key).is_some() {
         return Ok(None);
     }
     if let Some(reason) = request.cache.failure(&request.key).filter(|_| !request.again) {
         return Err(Error::Module(reason));
     }
-    let slot = request.cache.slot(request.limits.parallel, &request.key).map_err(cache)?;
-    Ok(Some((own, slot)))
+    let place = if is_awaited { None } else { request.cache.place().map_err(cache)? };
+    Ok((is_awaited || place.is_some()).then_some((own, place)))
 }
 
 /// The worker's output, from a worker that has ended.

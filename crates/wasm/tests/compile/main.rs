@@ -206,6 +206,37 @@ fn await_child(parent: &str, wanted: impl Fn(&str) -> bool) -> String {
     }
 }
 
+/// What a process has open.
+fn links(pid: &str) -> Vec<PathBuf> {
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    fds.filter_map(|fd| std::fs::read_link(fd.path()).ok()).collect()
+}
+
+/// One that fills this cache: other tests leave theirs in this process, too.
+fn is_monitor(pid: &str, scratch: &Scratch) -> bool {
+    status(pid, "Name").as_deref() == Some("skiff-compile") && links(pid).iter().any(|link| link.starts_with(scratch.path()))
+}
+
+#[test]
+fn what_waits_for_its_turn_holds_no_file_of_a_container() {
+    needs_compiler!();
+    let scratch = Scratch::new();
+    let module = scratch.wat(TRAP);
+    let cache = Cache::open(&scratch.path().join("skiff/wasm")).unwrap();
+    let slot = cache.slot(1, &Key::of(b"another", Maker::here(2))).unwrap();
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    assert_eq!(aot("begin", &scratch, &module, &[]), "Err(ECHILD)");
+    let waits = |pid: &str| {
+        let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+        call.split(' ').next() == Some(libc::SYS_fcntl.to_string().as_str())
+    };
+    let monitor = await_child(&std::process::id().to_string(), |pid| is_monitor(pid, &scratch) && waits(pid));
+    assert!(!links(&monitor).contains(&module), "{:?}", links(&monitor));
+    drop(slot);
+    nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(monitor.parse().unwrap()), None).unwrap();
+    assert!(code(&scratch, &module).is_some());
+}
+
 #[test]
 fn the_compiler_has_nothing_and_can_do_nothing() {
     needs_compiler!();
@@ -216,12 +247,7 @@ fn the_compiler_has_nothing_and_can_do_nothing() {
     let begun = aot("begin", &scratch, &module, &["time=200000"]);
     assert_eq!(begun, "Err(ECHILD)");
     let own = std::process::id().to_string();
-    // Other tests leave theirs here, too.
-    let monitor = await_child(&own, |pid| {
-        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        let mut links = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
-        status(pid, "Name").as_deref() == Some("skiff-compile") && links.any(|link| link.starts_with(scratch.path()))
-    });
+    let monitor = await_child(&own, |pid| is_monitor(pid, &scratch));
     // With its filter it has given up all that it will.
     let worker = await_child(&monitor, |pid| status(pid, "Seccomp").as_deref() == Some("2"));
     let found = look(&worker);
