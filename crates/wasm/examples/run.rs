@@ -1,9 +1,9 @@
 //! Runs a module on the host, without a container, to try the engine and for its tests.
 //! usage: run [OPTION=VALUE...] MODULE [ARGUMENT...]
-//! options: compiled=FILE (the module with its code behind it), code=FILE (that alone), entry=NAME, memory=BYTES, fuel=N, as=BYTES, dir=GUEST:PATH[:ro], sockets=on, timeout=MS, env=NAME=VALUE,
+//! options: compiled=FILE (the module with its code behind it), code=FILE (that alone), of=FILE (the module that the code is for, where MODULE is another), entry=NAME, memory=BYTES, fuel=N, as=BYTES, dir=GUEST:PATH[:ro], sockets=on, timeout=MS, env=NAME=VALUE,
 //! plugin=FILE, landlock=on (only says so)
 
-use skiff_wasm::{Limits, Loaded, Outcome, Preopen, World, plugin};
+use skiff_wasm::{Compiled, Limits, Loaded, Outcome, Preopen, World, plugin};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
@@ -19,6 +19,7 @@ struct Options {
     limits: Limits,
     compiled: Option<Vec<u8>>,
     code: Option<Vec<u8>>,
+    of: Option<String>,
     env: Vec<CString>,
     preopens: Vec<Preopen>,
     sockets: bool,
@@ -61,8 +62,9 @@ fn run() -> Result<Outcome, Box<dyn std::error::Error>> {
     };
     let length = usize::try_from(module.metadata()?.len())?;
     let code = options.code.or_else(|| options.compiled?.get(length..).map(Into::into));
-    let loaded =
-        Loaded::new(&module, code.as_deref(), &options.limits, &world).map_err(|refusal| format!("{path}: {refusal}"))?;
+    let of = std::fs::read(options.of.unwrap_or_else(|| path.clone()))?;
+    let known = code.map(|code| Compiled { module: of, code });
+    let loaded = Loaded::new(&module, known, &options.limits, &world).map_err(|refusal| format!("{path}: {refusal}"))?;
     drop(module);
     Ok(loaded.run())
 }
@@ -71,6 +73,7 @@ impl Options {
     fn set(&mut self, name: &str, value: &str) -> Result<(), Box<dyn std::error::Error>> {
         match name {
             "code" => self.code = Some(std::fs::read(value)?),
+            "of" => self.of = Some(value.into()),
             "compiled" => self.compiled = Some(std::fs::read(value)?),
             "entry" => self.limits.entry = Some(value.into()),
             "memory" => self.limits.max_memory = Some(value.parse()?),

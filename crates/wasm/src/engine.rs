@@ -153,7 +153,8 @@ fn configure(settings: &Settings) -> Result<*mut ffi::WasmEdge_ConfigureContext,
 }
 
 fn parse(config: *mut ffi::WasmEdge_ConfigureContext, bytes: &[u8]) -> Result<*mut ffi::WasmEdge_ASTModuleContext, Refusal> {
-    let length = u32::try_from(bytes.len()).map_err(|_| Refusal::Invalid("it is larger than 4 GiB".into()))?;
+    // With its code it may be larger than the file.
+    let length = u32::try_from(bytes.len()).map_err(|_| Refusal::Invalid("with its code it is larger than 4 GiB".into()))?;
     // SAFETY: a live context.
     let loader = made(unsafe { ffi::WasmEdge_LoaderCreate(config) }, "loader")?;
     // SAFETY: pointer and length are one slice's, which outlives the call below.

@@ -109,14 +109,28 @@ fn own_stack() {
     unsafe { libc::sigaltstack(&stack, std::ptr::null_mut()) };
 }
 
+/// The module's file is mapped for the report of a trap, and may have been cut short since: then the report ends here.
+pub(crate) fn without_module() {
+    handle(libc::SIGBUS, lost);
+}
+
+extern "C" fn lost(_: c_int) {
+    say_and_exit("wasm trap: the module's file has been cut short meanwhile, so that nothing can be said of it\n", TRAPPED);
+}
+
 /// The engine's C++ ends by abort(3) where an exception meets a `noexcept`; as the first process its SIGABRT would be ignored.
 fn on_abort() {
+    handle(libc::SIGABRT, aborted);
+}
+
+/// Installs a handler, which is async-signal-safe, past the `sigaction` above. Until there is a stack of its own it runs on the process's.
+pub(crate) fn handle(signal: c_int, handler: extern "C" fn(c_int)) {
     // SAFETY: all fields are integers or nullable pointers, for which zero is valid.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = aborted as *const () as usize;
+    action.sa_sigaction = handler as *const () as usize;
     action.sa_flags = libc::SA_ONSTACK;
-    // SAFETY: a handler that is async-signal-safe; the old action is not asked for.
-    unsafe { libc::sigaction(libc::SIGABRT, &action, std::ptr::null_mut()) };
+    // SAFETY: a handler as the caller promises; the old action is not asked for.
+    unsafe { __sigaction(signal, &action, std::ptr::null_mut()) };
 }
 
 extern "C" fn aborted(_: c_int) {

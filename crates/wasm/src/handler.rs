@@ -3,11 +3,13 @@
 
 use crate::program::{self, Program};
 use crate::walls::Walls;
-use crate::{Limits, Loaded, Outcome, Preopen, Refusal, World, plugin, signals};
+use crate::{Compiled, Limits, Loaded, Outcome, Preopen, Refusal, World, cache, loaded, plugin, signals};
 use nix::errno::Errno;
 use skiff_launch::{Fault, Handler, Native, Parent};
 use skiff_plan::{Process, WasmPlan};
 use std::ffi::CString;
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Exit code where the guest could not be started after all, as a failed execve's.
@@ -20,8 +22,8 @@ const SMART: &str =
 pub(crate) struct Module<'a> {
     plan: &'a WasmPlan,
     plugins: Vec<String>,
-    /// What the parent knows compiled code of, and that code.
-    known: Option<(program::Identity, OwnedFd)>,
+    /// What the parent knows compiled code of.
+    known: Option<(program::Identity, Compiled)>,
     becomes: Option<Becomes>,
 }
 
@@ -37,7 +39,7 @@ impl<'a> Module<'a> {
     }
 
     /// Decides by the file's first bytes, and loads a module.
-    fn become_something(&self, process: &Process) -> Result<Becomes, Fault> {
+    fn become_something(&mut self, process: &Process) -> Result<Becomes, Fault> {
         let program = match Program::find(process) {
             Ok(program) if program.is_ours(self.plan) => program,
             Err(fault) if self.plan.strict => return Err(fault),
@@ -51,11 +53,8 @@ impl<'a> Module<'a> {
         Ok(Becomes::Guest(loaded, walls))
     }
 
-    fn load(&self, program: &Program, process: &Process) -> Result<Loaded, Refusal> {
-        let code = match &self.known {
-            Some((identity, code)) if *identity == program.identity => Some(program::whole(code)?),
-            _ => None,
-        };
+    fn load(&mut self, program: &Program, process: &Process) -> Result<Loaded, Refusal> {
+        let known = self.known.take().filter(|(identity, _)| *identity == program.identity).map(|(_, known)| known);
         let limits = Limits {
             max_memory: self.plan.max_memory,
             fuel: self.plan.fuel,
@@ -73,7 +72,7 @@ impl<'a> Module<'a> {
             sockets: self.plan.sockets,
             timeout: self.plan.timeout,
         };
-        Loaded::new(&program.file, code.as_deref(), &limits, &world)
+        Loaded::new(&program.file, known, &limits, &world)
     }
 }
 
@@ -93,8 +92,11 @@ impl Handler for Module<'_> {
         if self.plan.interpret || !program.is_ours(self.plan) {
             return Ok(());
         }
-        let Ok(digest) = program.digest() else { return Ok(()) };
-        self.known = parent.compiled(digest, program.file.as_fd())?.map(|code| (program.identity, code));
+        let Ok(module) = loaded::read(&program.file) else { return Ok(()) };
+        let Some(found) = parent.compiled(cache::sum(&module), program.file.as_fd())? else { return Ok(()) };
+        let mut code = Vec::new();
+        let is_whole = File::from(found).read_to_end(&mut code).is_ok();
+        self.known = is_whole.then_some((program.identity, Compiled { module, code }));
         Ok(())
     }
 
@@ -105,7 +107,6 @@ impl Handler for Module<'_> {
             signals::end_at_once();
         }
         self.becomes = Some(becomes);
-        self.known = None;
         Ok(())
     }
 

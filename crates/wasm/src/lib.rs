@@ -41,7 +41,7 @@ mod wasi;
 pub use engine::version;
 pub use kind::{Kind, classify};
 pub use limits::Limits;
-pub use loaded::{Loaded, Outcome};
+pub use loaded::{Compiled, Loaded, Outcome};
 pub use refusal::Refusal;
 pub use runtime::WasmEdge;
 pub use walls::{WallError, Walls, has_landlock};

@@ -15,6 +15,16 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 use std::time::Duration;
 
+/// Native code, as the cache has it, which the caller trusts like this program; and the very bytes that it was made of: the file could
+/// hold others by now, and code runs with no module but its own.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The module.
+    pub module: Vec<u8>,
+    /// The section that the compiler has added to it.
+    pub code: Vec<u8>,
+}
+
 /// A module that is ready to run.
 pub struct Loaded {
     engine: Engine,
@@ -50,22 +60,24 @@ impl Outcome {
 }
 
 impl Loaded {
-    /// Loads a module, checks it, and opens its world. `code` is native code for it, as the cache has it, which the caller trusts like
-    /// this program; without it no native code is used, whatever the file holds.
+    /// Loads a module, checks it, and opens its world. `known` goes before what the file holds; without it no native code is used.
     ///
     /// The file may be closed afterwards. What stays open is in `world`: the streams, and one descriptor for each preopen.
     ///
     /// # Errors
     /// [`Refusal`]: why it cannot be run.
-    pub fn new(module: &File, code: Option<&[u8]>, limits: &Limits, world: &World<'_>) -> Result<Self, Refusal> {
+    pub fn new(module: &File, known: Option<Compiled>, limits: &Limits, world: &World<'_>) -> Result<Self, Refusal> {
         log::take_over();
         engine::check_version()?;
-        let bytes = read(module)?;
+        let (bytes, code) = match known {
+            Some(known) => (known.module, Some(known.code)),
+            None => (read(module)?, None),
+        };
         let shape = Shape::read(&bytes)?;
         let entry = entry::find(&shape, limits.entry.as_deref())?;
         limits.check_address_space(shape.memories.len())?;
         // Compiled code counts no instructions.
-        let compiled = code.filter(|_| limits.fuel.is_none()).and_then(|code| with_code(&bytes, code));
+        let compiled = code.filter(|_| limits.fuel.is_none()).and_then(|code| with_code(&bytes, &code));
         let settings = Settings { compiled: compiled.is_some(), pages: limits.pages(&shape.memories)?, fuel: limits.fuel };
         let engine = Engine::load(compiled.as_deref().unwrap_or(&bytes), &settings)?;
         let wasi = wasi::module(world)?;
@@ -110,6 +122,7 @@ impl Loaded {
             Ok(Ended::Returned(Some(value))) => Outcome::Exit(value as u8),
             Ok(_) => Outcome::Exit(wasi::exit_code(&self.wasi) as u8),
             Err(failure) => {
+                fault::without_module();
                 let run = Run { module: self.source.bytes(), called, compiled: self.compiled, fuel: self.fuel };
                 Outcome::Trap(report::trap(&failure, &run))
             }
@@ -130,10 +143,14 @@ impl Loaded {
     }
 }
 
-fn read(mut file: &File) -> Result<Vec<u8>, Refusal> {
+/// A whole module.
+pub(crate) fn read(mut file: &File) -> Result<Vec<u8>, Refusal> {
+    let failed = |error: std::io::Error| Refusal::Engine(format!("read the module: {}", crate::refusal::errno(&error)));
+    if u32::try_from(file.metadata().map_err(failed)?.len()).is_err() {
+        return Err(Refusal::Invalid("it is larger than 4 GiB".into()));
+    }
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|error| Refusal::Engine(format!("read the module: {}", crate::refusal::errno(&error))))?;
+    file.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 
@@ -151,8 +168,8 @@ impl Source {
         if self.0.is_null() {
             return &[];
         }
-        // SAFETY: a readable mapping of this length that stays for ever. Somebody who shortens the file meanwhile gets us a SIGBUS
-        // instead of a report: the run is over by then.
+        // SAFETY: a readable mapping of this length that stays for ever. Somebody who shortens the file meanwhile gets us a SIGBUS,
+        // for which `fault::without_module` has prepared: the run is over by then.
         unsafe { std::slice::from_raw_parts(self.0.cast(), self.1) }
     }
 }

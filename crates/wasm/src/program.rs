@@ -1,7 +1,7 @@
 //! The file that `process.args` names: found by path, relative to the working directory, or in PATH; without execute permission, which a
 //! module needs as little as a script's text does. init side, inside the container.
 
-use crate::{Kind, Refusal, cache, classify};
+use crate::{Kind, classify};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -9,8 +9,6 @@ use skiff_launch::Fault;
 use skiff_plan::{Process, WasmPlan};
 use skiff_sys::errno_text;
 use std::fs::File;
-use std::io::{Read, Seek};
-use std::os::fd::{AsFd, OwnedFd};
 
 /// As many bytes as tell what a file is; text may begin with comments.
 const BEGINNING: usize = 512;
@@ -68,14 +66,6 @@ impl Program {
             Kind::Module | Kind::Component | Kind::Truncated | Kind::UnknownVersion(_) => true,
         }
     }
-
-    /// SHA-256 of the whole file, which stands at its beginning afterwards.
-    pub(crate) fn digest(&self) -> std::io::Result<cache::Sum> {
-        let mut bytes = Vec::new();
-        (&self.file).read_to_end(&mut bytes)?;
-        (&self.file).rewind()?;
-        Ok(cache::sum(&bytes))
-    }
 }
 
 fn look_up(name: &str, path: &str) -> nix::Result<File> {
@@ -108,12 +98,4 @@ fn not_found(name: &str, errno: Errno) -> Fault {
         _ => errno_text(errno),
     };
     Fault::new(errno, format!("exec: \"{name}\": {why}"))
-}
-
-/// A whole file.
-pub(crate) fn whole(file: &OwnedFd) -> Result<Vec<u8>, Refusal> {
-    let failed = |error: std::io::Error| Refusal::Engine(format!("read the compiled code: {}", crate::refusal::errno(&error)));
-    let mut bytes = Vec::new();
-    File::from(file.as_fd().try_clone_to_owned().map_err(failed)?).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }

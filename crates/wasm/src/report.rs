@@ -38,7 +38,7 @@ pub(crate) struct Run<'a> {
 pub(crate) fn trap(failure: &Failure, run: &Run<'_>) -> String {
     let place = Place::read(&log::lines());
     let names = Names::read(run.module);
-    let mut text = format!("wasm trap: {}", reason(failure, run.fuel));
+    let mut text = format!("wasm trap: {}", reason(failure, run.fuel, place.instruction.as_deref()));
     if let Some((from, to, last)) = place.access {
         let _ = write!(text, ": bytes {from:#x} to {to:#x} of a memory that ends at {last:#x}");
     }
@@ -61,11 +61,11 @@ pub(crate) fn trap(failure: &Failure, run: &Run<'_>) -> String {
 /// Codes from here on are of the execution phase.
 const FIRST_TRAP: u32 = ffi::WasmEdge_ErrCode_WrongInstanceAddress;
 
-fn reason(failure: &Failure, fuel: Option<u64>) -> String {
+fn reason(failure: &Failure, fuel: Option<u64>, instruction: Option<&str>) -> String {
     let plain = match failure.code {
         ffi::WasmEdge_ErrCode_Unreachable => "the program gave up (unreachable: an abort, a failed assertion or a panic)",
         ffi::WasmEdge_ErrCode_DivideByZero => "integer division by zero",
-        ffi::WasmEdge_ErrCode_IntegerOverflow => "integer overflow in a division",
+        ffi::WasmEdge_ErrCode_IntegerOverflow => overflow(instruction),
         ffi::WasmEdge_ErrCode_InvalidConvToInt => "a floating-point number has no integer to become",
         ffi::WasmEdge_ErrCode_MemoryOutOfBounds => "access out of the memory's bounds",
         ffi::WasmEdge_ErrCode_TableOutOfBounds => "access out of a table's bounds",
@@ -81,6 +81,15 @@ fn reason(failure: &Failure, fuel: Option<u64>) -> String {
         _ => return failure.message.clone(),
     };
     plain.into()
+}
+
+/// The engine has one code for two mistakes; compiled, it does not know the instruction.
+fn overflow(instruction: Option<&str>) -> &'static str {
+    match instruction {
+        Some(name) if name.contains("trunc") => "a floating-point number is too large for the integer",
+        Some(_) => "integer overflow in a division",
+        None => "integer overflow in a division, or a floating-point number that is too large for an integer",
+    }
 }
 
 /// Innermost first.

@@ -13,7 +13,7 @@ const ENDING: [c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIG
 /// TERM, INT, HUP and QUIT end the process with 128 plus their number.
 pub(crate) fn end_at_once() {
     for signal in ENDING {
-        handle(signal, end);
+        fault::handle(signal, end);
     }
     unblock(&ENDING);
 }
@@ -25,7 +25,7 @@ extern "C" fn end(signal: c_int) {
 
 /// Ends the process when `limit` is over, from now. Needs no thread.
 pub(crate) fn end_after(limit: Duration) {
-    handle(libc::SIGALRM, time_is_over);
+    fault::handle(libc::SIGALRM, time_is_over);
     unblock(&[libc::SIGALRM]);
     // A timer of zero would be none.
     let limit = limit.max(Duration::from_micros(1));
@@ -38,14 +38,6 @@ pub(crate) fn end_after(limit: Duration) {
 
 extern "C" fn time_is_over(_: c_int) {
     fault::say_and_exit("wasm: ended: the wall-clock limit is reached\n", TIMED_OUT);
-}
-
-fn handle(signal: c_int, handler: extern "C" fn(c_int)) {
-    // SAFETY: all fields are integers or nullable pointers, for which zero is valid: no flags, empty mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handler as *const () as usize;
-    // SAFETY: a handler that is async-signal-safe; the old action is not asked for.
-    unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
 }
 
 fn unblock(signals: &[c_int]) {

@@ -91,6 +91,19 @@ fn a_module_is_compiled_and_runs_compiled() {
     assert_eq!(left.len(), 2, "the entry and the lock: {left:?}");
 }
 
+/// The file can be another by the time that it is loaded.
+#[test]
+fn code_runs_with_the_module_that_it_was_made_of() {
+    needs_compiler!();
+    let scratch = Scratch::new();
+    let module = scratch.wat(TRAP);
+    assert_eq!(aot("wait", &scratch, &module, &[]), "compiled [1, 2, 3, 4, 5]");
+    let code = scratch.file("code", &code(&scratch, &module).unwrap());
+    let other = scratch.file("other.wasm", &wat::parse_str("(module (func (export \"_start\")))").unwrap());
+    run(&[], &other, &[]).is(0, &[]);
+    run(&[&format!("code={}", code.display()), &format!("of={}", module.display())], &other, &[]).is(134, &["compiled"]);
+}
+
 #[test]
 fn code_that_came_with_the_module_is_not_used() {
     needs_compiler!();

@@ -35,7 +35,8 @@ fn reasons_are_in_plain_words() {
     let bodies = [
         ("unreachable", "the program gave up"),
         ("(drop (i32.load (i32.const 65533)))", "bytes 0xfffd to 0x10000 of a memory that ends at 0xffff (i32.load)"),
-        ("(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))", "integer overflow"),
+        ("(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))", "integer overflow in a division"),
+        ("(drop (i32.trunc_f32_s (f32.const 1e20)))", "too large for the integer (i32.trunc_f32_s)"),
         ("(drop (i32.trunc_f32_s (f32.const nan)))", "no integer to become"),
         ("(call_indirect (type $f) (i32.const 0))", "function pointer that is null"),
         ("(call_indirect (type $f) (i32.const 9))", "function pointer that is none"),
@@ -78,6 +79,21 @@ fn a_module_without_names_has_numbers() {
     let scratch = Scratch::new();
     let module = r#"(module (func (export "_start") call 1) (func nop unreachable))"#;
     run(&[], &scratch.wat(module), &[]).is(134, &["at function 1 (offset", "at _start"]);
+}
+
+/// Whoever puts a new version in the place of the old one while that runs must not get a bus error for a report.
+#[test]
+fn a_module_that_is_cut_short_while_it_runs() {
+    let source = r#"#include <stdio.h>
+        int main(void) { fclose(fopen("/here/main.wasm", "w")); __builtin_trap(); }"#;
+    let scratch = Scratch::new();
+    match scratch.c(source, &["-O1"]) {
+        Ok(module) => {
+            let dir = format!("dir=/here:{}", scratch.path().display());
+            run(&[&dir], &module, &[]).is(134, &["wasm trap: the module's file has been cut short"]);
+        }
+        Err(reason) => crate::skip!("{reason}"),
+    }
 }
 
 #[test]
