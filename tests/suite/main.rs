@@ -38,6 +38,7 @@ mod users;
 mod wasm_apart;
 mod wasm_choice;
 mod wasm_compiled;
+mod wasm_directory;
 mod wasm_exec;
 mod wasm_life;
 mod wasm_limits;

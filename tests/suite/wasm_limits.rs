@@ -61,6 +61,17 @@ guests!(an_address_space_that_is_too_small, |t| {
     assert_eq!(t.run().ok(), "hello from wasm\n");
 });
 
+// With too few a wait would end at once, or never.
+guests!(descriptors_that_are_too_few, |t| {
+    module(t, "wait", &["sleep", "1"]);
+    let limit = |number: u64| json!([{"type": "RLIMIT_NOFILE", "soft": number, "hard": number}]);
+    t.spec["process"]["rlimits"] = limit(5);
+    refused(t, &["exec: ", "/wait.wasm", "RLIMIT_NOFILE is 5", "takes 6 descriptors"]);
+    t.spec["process"]["rlimits"] = limit(6);
+    ask(t, "timeout", "10m");
+    assert_eq!(t.run().ok(), "sleep\nawake\n");
+});
+
 guests!(a_limit_of_time, |t| {
     for state in ["busy", "sleep", "read"] {
         module(t, "wait", &[state]);
@@ -99,7 +110,7 @@ guests!(fuel, |t| {
 guests!(limits_of_the_kernel_hold_too, |t| {
     module(t, "fds", &[]);
     t.spec["process"]["rlimits"] =
-        json!([{"type": "RLIMIT_NOFILE", "soft": 5, "hard": 5}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]);
+        json!([{"type": "RLIMIT_NOFILE", "soft": 6, "hard": 6}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]);
     t.spec["process"]["oomScoreAdj"] = json!(500);
     t.run().ok();
 });

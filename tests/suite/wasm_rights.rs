@@ -90,12 +90,14 @@ guests!(directories_that_cannot_be_had, |t| {
     refused(t, &["preopen /file: not a directory"]);
     symlink("/etc", t.rootfs().join("link")).unwrap();
     ask(t, "preopens", "/link");
-    refused(t, &["preopen /link: "]);
+    refused(t, &["preopen /link: there is a symbolic link in it"]);
+    ask(t, "preopens", "/link,/etc");
+    refused(t, &["preopen /link: there is a symbolic link in it"]);
     fs::create_dir(t.rootfs().join("real")).unwrap();
     symlink("/real", t.rootfs().join("indirect")).unwrap();
     fs::create_dir(t.rootfs().join("real/inner")).unwrap();
     ask(t, "preopens", "/indirect/inner");
-    refused(t, &["preopen /indirect/inner: "]);
+    refused(t, &["preopen /indirect/inner: there is a symbolic link in it"]);
     ask(t, "preopens", "relative");
     refused(t, &["annotation org.skiff.wasm.preopens", "relative"]);
 });

@@ -130,6 +130,14 @@ guests!(its_memory_is_its_own, |t| {
     }
 });
 
+// Root without a user namespace may write its own memory, which docs/wasm.md says; nobody else.
+guests!(a_user_cannot_write_its_own_memory, |t| {
+    t.spec["process"]["user"] = json!({"uid": 1000, "gid": 1000});
+    module(t, "files", &["append", "/proc/self/mem", "x"]);
+    let out = t.run();
+    assert!(out.code == 1 && out.stderr.contains("append /proc/self/mem: error 2:"), "{out:?}");
+});
+
 guests!(the_users_rights, |t| {
     t.spec["process"]["user"] = json!({"uid": 1000, "gid": 1001, "additionalGids": [7]});
     t.capabilities(&["CAP_KILL"]);

@@ -1,6 +1,7 @@
 //! Runs a module on the host, without a container, to try the engine and for its tests.
 //! usage: run [OPTION=VALUE...] MODULE [ARGUMENT...]
-//! options: compiled=FILE (the module with its code behind it), code=FILE (that alone), of=FILE (the module that the code is for, where MODULE is another), entry=NAME, memory=BYTES, fuel=N, as=BYTES, dir=GUEST:PATH[:ro], sockets=on, timeout=MS, env=NAME=VALUE,
+//! options: compiled=FILE (the module with its code behind it), code=FILE (that alone), of=FILE (the module that the code is for, where
+//! MODULE is another), entry=NAME, memory=BYTES, fuel=N, as=BYTES, dir=GUEST:PATH[:ro], sockets=on, timeout=MS, env=NAME=VALUE,
 //! plugin=FILE, landlock=on (only says so)
 
 use skiff_wasm::{Compiled, Limits, Loaded, Outcome, Preopen, World, plugin};

@@ -3,11 +3,10 @@
 
 use crate::program::{self, Program};
 use crate::walls::Walls;
-use crate::{Compiled, Limits, Loaded, Outcome, Preopen, Refusal, World, cache, loaded, plugin, signals};
+use crate::{Compiled, Limits, Loaded, Outcome, Refusal, World, cache, given, loaded, plugin, signals};
 use nix::errno::Errno;
 use skiff_launch::{Fault, Handler, Native, Parent};
 use skiff_plan::{Process, WasmPlan};
-use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -58,15 +57,16 @@ impl<'a> Module<'a> {
         let limits = Limits {
             max_memory: self.plan.max_memory,
             fuel: self.plan.fuel,
-            address_space: address_space(process),
+            address_space: given::rlimit(process, libc::RLIMIT_AS),
+            descriptors: given::rlimit(process, libc::RLIMIT_NOFILE),
             entry: program.function.clone(),
             plugins: self.plugins.clone(),
         };
         let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
         let world = World {
-            args: arguments(process, program),
-            env: environment(process, self.plan.env.as_deref())?,
-            preopens: self.plan.preopens.iter().map(preopen).collect(),
+            args: given::arguments(process, program),
+            env: given::environment(process, self.plan)?,
+            preopens: self.plan.preopens.iter().map(given::preopen).collect(),
             stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
             landlock: crate::walls::has_landlock(),
             sockets: self.plan.sockets,
@@ -160,34 +160,4 @@ fn say(text: &str) {
 fn refused(program: &Program, refusal: &Refusal) -> Fault {
     let advice = if *refusal == Refusal::NotWasm { SMART } else { "" };
     Fault::new(Errno::ENOEXEC, format!("exec: \"{}\": {refusal}{advice}", program.name))
-}
-
-/// As config.json has them: only the function is no part of the program's name.
-fn arguments(process: &Process, program: &Program) -> Vec<CString> {
-    let mut args = process.args.clone();
-    if let (Some(first), Some(_)) = (args.first_mut(), &program.function) {
-        *first = CString::new(program.name.as_bytes()).unwrap_or_default();
-    }
-    args
-}
-
-/// What the container's environment and the allow-list have in common.
-fn environment(process: &Process, allowed: Option<&[String]>) -> Result<Vec<CString>, Refusal> {
-    let mut env = skiff_launch::environment(process).map_err(|errno| Refusal::Engine(skiff_sys::errno_text(errno)))?;
-    if let Some(names) = allowed {
-        env.retain(|entry| {
-            let name = entry.to_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
-            names.iter().any(|allowed| allowed.as_bytes() == name)
-        });
-    }
-    Ok(env)
-}
-
-fn preopen(plan: &skiff_plan::Preopen) -> Preopen {
-    Preopen { guest: plan.guest.clone(), path: plan.path.clone(), read_only: plan.read_only }
-}
-
-/// The parent sets it only once we are ready.
-fn address_space(process: &Process) -> Option<u64> {
-    process.rlimits.iter().find(|limit| limit.resource == libc::RLIMIT_AS).map(|limit| limit.soft)
 }

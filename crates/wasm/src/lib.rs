@@ -6,7 +6,7 @@
 //! Loaded::run(self) -> Outcome, with whose code the caller exits
 //! ```
 //! The process that loads a module runs it once and ends: nothing of the engine's is freed. It is single-threaded throughout.
-//! Only `handler`, `program`, `runtime` and `bundle` know of containers: namespaces, credentials, limits and descriptors are set when the rest is called.
+//! Only `handler`, `given`, `program`, `runtime` and `bundle` know of containers: namespaces, credentials, limits and descriptors are set when the rest is called.
 // The engine has a C interface, and its faults arrive as signals.
 #![allow(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod engine;
 mod entry;
 mod fault;
 mod filter;
+mod given;
 mod handler;
 mod heap;
 mod imports;

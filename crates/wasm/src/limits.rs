@@ -11,6 +11,8 @@ const MOST_PAGES: u64 = 65_536;
 const RESERVATION: u64 = 12 << 30;
 /// Its own heap, stack and libraries.
 const ELSEWHERE: u64 = 1 << 30;
+/// The streams, and what the engine waits with: without the first of these two a wait ends at once, without the second it never does.
+const DESCRIPTORS: u64 = 3 + 2;
 
 /// What a module may use. Times and sizes are enforced in the engine's process, whatever the module does.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,8 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// RLIMIT_AS of the process, if it is to be set only later; the one in force is heeded anyway.
     pub address_space: Option<u64>,
+    /// RLIMIT_NOFILE of the process, likewise.
+    pub descriptors: Option<u64>,
     /// The function to run, `_start` if absent.
     pub entry: Option<String>,
     /// Plugins whose modules are offered, loaded before by [`crate::plugin::load`].
@@ -52,8 +56,15 @@ impl Limits {
     /// The engine's reservation fits into the address space: where it does not, it would go on with memories of no page.
     pub(crate) fn check_address_space(&self, memories: usize) -> Result<(), Refusal> {
         let needed = RESERVATION.saturating_mul(memories as u64).saturating_add(ELSEWHERE);
-        let limit = self.address_space.unwrap_or(u64::MAX).min(address_space());
+        let limit = self.address_space.unwrap_or(u64::MAX).min(in_force(libc::RLIMIT_AS));
         if memories > 0 && limit < needed { Err(Refusal::AddressSpace { limit, needed }) } else { Ok(()) }
+    }
+
+    /// There are as many descriptors as the engine takes; what the module opens comes on top.
+    pub(crate) fn check_descriptors(&self, preopens: usize) -> Result<(), Refusal> {
+        let needed = DESCRIPTORS.saturating_add(preopens as u64);
+        let limit = self.descriptors.unwrap_or(u64::MAX).min(in_force(libc::RLIMIT_NOFILE));
+        if limit < needed { Err(Refusal::Descriptors { limit, needed }) } else { Ok(()) }
     }
 }
 
@@ -62,11 +73,11 @@ fn together(memories: &[Memory], pages: u64) -> u64 {
     memories.iter().map(|memory| memory.maximum.unwrap_or(u64::MAX).min(pages).max(memory.initial)).fold(0, u64::saturating_add)
 }
 
-/// The soft limit in force, in bytes.
-fn address_space() -> u64 {
+/// The soft limit in force.
+fn in_force(resource: libc::__rlimit_resource_t) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: the kernel writes one rlimit into ours; on failure it stays as it is, without limit.
-    unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
+    unsafe { libc::getrlimit(resource, &mut limit) };
     limit.rlim_cur
 }
 
@@ -115,6 +126,13 @@ mod tests {
         assert_eq!(pages(100, &[memory(60, None), memory(1, None)]), Err(Refusal::UnevenMemories { limit: 100 * PAGE }));
         assert_eq!(pages(100, &[memory(60, Some(60)), memory(1, Some(40))]), Ok(100));
         assert_eq!(pages(10, &[memory(6, None), memory(6, None)]), Err(Refusal::Memory { initial: 12 * PAGE, limit: 10 * PAGE }));
+    }
+
+    #[test]
+    fn descriptors_for_each_preopen() {
+        let limits = Limits { descriptors: Some(6), ..Limits::default() };
+        assert_eq!(limits.check_descriptors(1), Ok(()));
+        assert_eq!(limits.check_descriptors(2), Err(Refusal::Descriptors { limit: 6, needed: 7 }));
     }
 
     #[test]

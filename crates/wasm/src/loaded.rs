@@ -76,6 +76,7 @@ impl Loaded {
         let shape = Shape::read(&bytes)?;
         let entry = entry::find(&shape, limits.entry.as_deref())?;
         limits.check_address_space(shape.memories.len())?;
+        limits.check_descriptors(world.preopens.len())?;
         // Compiled code counts no instructions.
         let compiled = code.filter(|_| limits.fuel.is_none()).and_then(|code| with_code(&bytes, &code));
         let settings = Settings { compiled: compiled.is_some(), pages: limits.pages(&shape.memories)?, fuel: limits.fuel };

@@ -57,6 +57,13 @@ pub enum Refusal {
         /// What the engine reserves, in bytes.
         needed: u64,
     },
+    /// RLIMIT_NOFILE is less than the engine takes.
+    Descriptors {
+        /// The limit.
+        limit: u64,
+        /// What the engine takes, one for each preopen included.
+        needed: u64,
+    },
     /// A preopened directory: the path, and why not.
     Preopen {
         /// The path in the container.
@@ -117,6 +124,9 @@ impl fmt::Display for Refusal {
             }
             Self::AddressSpace { limit, needed } => {
                 write!(f, "RLIMIT_AS is {limit}, and the engine reserves {needed} bytes of address space for this module")
+            }
+            Self::Descriptors { limit, needed } => {
+                write!(f, "RLIMIT_NOFILE is {limit}, and the engine takes {needed} descriptors for itself and the preopens")
             }
             Self::Preopen { path, why } => write!(f, "preopen {path}: {why}"),
             Self::Plugin { name, why } => write!(f, "plugin {name}: {why}"),

@@ -8,7 +8,6 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, Scope,
 };
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use skiff_plan::Preopen;
 use std::fmt;
 
@@ -207,9 +206,7 @@ fn allow(ruleset: RulesetCreated, preopen: &Preopen) -> Result<RulesetCreated, W
         | AccessFs::MakeFifo
         | AccessFs::IoctlDev;
     let access = if preopen.read_only { reading } else { AccessFs::from_all(RIGHTS) & !never };
-    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    // The administrator's ceiling speaks of paths; the image could lead them elsewhere.
-    let directory = openat2(AT_FDCWD, &preopen.path, how)
+    let directory = crate::wasi::directory(&preopen.path)
         .map_err(|errno| WallError::Landlock(format!("preopen {}: {}", preopen.path.display(), skiff_sys::errno_text(errno))))?;
     Ok(ruleset.add_rule(PathBeneath::new(directory, access))?)
 }

@@ -2,9 +2,13 @@
 
 use crate::engine::Host;
 use crate::refusal::Refusal;
-use std::ffi::{CStr, CString, c_char};
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::path::PathBuf;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::fstat;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+use std::ffi::{CString, c_char};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::time::Duration;
 use wasmedge_sys::ffi;
@@ -17,7 +21,8 @@ const FIRST: i32 = 3;
 pub struct Preopen {
     /// Its name in the guest, absolute.
     pub guest: String,
-    /// Its path in this mount namespace; symlinks are followed.
+    /// Its path in this mount namespace. No symbolic link is followed: the administrator's ceiling speaks of paths, and the image could lead
+    /// them elsewhere.
     pub path: PathBuf,
     /// Nothing in it can be changed. The engine's own check has holes, so the kernel must see to it: by Landlock, or a read-only mount.
     pub read_only: bool,
@@ -45,7 +50,8 @@ pub struct World<'a> {
 
 /// The WASI module, preopens open.
 pub(crate) fn module(world: &World<'_>) -> Result<Host, Refusal> {
-    let preopens = world.preopens.iter().map(|dir| preopen(dir, world.landlock)).collect::<Result<Vec<_>, _>>()?;
+    let opened = world.preopens.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let preopens = world.preopens.iter().map(named).collect::<Result<Vec<_>, _>>()?;
     let (args, env, dirs) = (pointers(&world.args), pointers(&world.env), pointers(&preopens));
     let [stdin, stdout, stderr] = world.stdio.map(|fd| fd.as_raw_fd());
     // SAFETY: three arrays of NUL-terminated strings with their lengths, copied during the call; descriptors that stay open.
@@ -66,7 +72,9 @@ pub(crate) fn module(world: &World<'_>) -> Result<Host, Refusal> {
         return Err(Refusal::Engine("no WASI module".into()));
     }
     let host = Host(module);
-    check(&host, world)?;
+    for (number, (preopen, opened)) in (FIRST..).zip(world.preopens.iter().zip(&opened)) {
+        check(&host, number, opened, preopen.read_only && !world.landlock).map_err(|why| refused(preopen, &why))?;
+    }
     if !world.sockets {
         crate::sockets::deny(&host)?;
     }
@@ -77,54 +85,53 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).collect()
 }
 
-/// `GUEST:PATH[:readonly]`, which is all that the engine takes; it skips what it cannot open, so that is tried before.
-fn preopen(preopen: &Preopen, landlock: bool) -> Result<CString, Refusal> {
-    let shown = preopen.path.display().to_string();
-    let refused = |why: &str| Refusal::Preopen { path: shown.clone(), why: why.into() };
-    let path = preopen.path.to_str().ok_or_else(|| refused("the engine takes UTF-8 only"))?;
+fn refused(preopen: &Preopen, why: &str) -> Refusal {
+    Refusal::Preopen { path: preopen.path.display().to_string(), why: why.into() }
+}
+
+/// The directory as it is to be found: the engine follows links, and leaves out what it cannot open.
+fn open(preopen: &Preopen) -> Result<OwnedFd, Refusal> {
+    directory(&preopen.path).map_err(|errno| match errno {
+        Errno::ELOOP => refused(preopen, "there is a symbolic link in it: name the directory itself"),
+        errno => refused(preopen, &skiff_sys::errno_text(errno)),
+    })
+}
+
+/// Opens a directory, without following a symbolic link anywhere in its path, to refer to it only.
+pub(crate) fn directory(path: &Path) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat2(AT_FDCWD, path, OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS))
+}
+
+/// `GUEST:PATH[:readonly]`, which is all that the engine takes.
+fn named(preopen: &Preopen) -> Result<CString, Refusal> {
+    let path = preopen.path.to_str().ok_or_else(|| refused(preopen, "the engine takes UTF-8 only"))?;
     if path.contains(':') || preopen.guest.contains(':') {
-        return Err(refused("the engine takes no path with a colon"));
-    }
-    let c_path = CString::new(path).map_err(|_| refused("it contains a NUL"))?;
-    is_directory(&c_path).map_err(|error| refused(&crate::refusal::errno(&error)))?;
-    if preopen.read_only && !landlock && !is_read_only(&c_path) {
-        return Err(refused(
-            "it cannot be made read-only: the engine's check has holes, the kernel has no Landlock, the mount is writable",
-        ));
+        return Err(refused(preopen, "the engine takes no path with a colon"));
     }
     let mode = if preopen.read_only { ":readonly" } else { "" };
-    CString::new(format!("{}:{path}{mode}", preopen.guest)).map_err(|_| refused("its name in the guest contains a NUL"))
+    CString::new(format!("{}:{path}{mode}", preopen.guest)).map_err(|_| refused(preopen, "it contains a NUL"))
 }
 
-fn is_directory(path: &CStr) -> std::io::Result<()> {
-    use std::os::fd::{FromRawFd, OwnedFd};
-    // SAFETY: a NUL-terminated string; no mode is needed, since nothing is created.
-    let fd = unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error());
-    }
-    // SAFETY: just opened, and nothing else knows of it.
-    drop(unsafe { OwnedFd::from_raw_fd(fd) });
-    Ok(())
-}
-
-fn is_read_only(path: &CStr) -> bool {
-    // SAFETY: a structure of integers, for which zero is valid.
-    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: a NUL-terminated string, and a structure of ours to be filled.
-    unsafe { libc::statvfs(path.as_ptr(), &mut found) == 0 && found.f_flag & libc::ST_RDONLY != 0 }
-}
-
-/// As many preopens as were asked for.
-fn check(host: &Host, world: &World<'_>) -> Result<(), Refusal> {
-    let Some(last) = world.preopens.last() else { return Ok(()) };
+/// What the engine has opened under this number is the directory that was found, and not what somebody has put in its place meanwhile.
+fn check(host: &Host, number: i32, opened: &OwnedFd, must_be_read_only: bool) -> Result<(), String> {
     let mut native = 0u64;
-    let number = FIRST + world.preopens.len() as i32 - 1;
     // SAFETY: a live WASI module, and a pointer of ours to be filled.
-    match unsafe { ffi::WasmEdge_ModuleInstanceWASIGetNativeHandler(host.0, number, ptr::from_mut(&mut native)) } {
-        0 => Ok(()),
-        _ => Err(Refusal::Preopen { path: last.path.display().to_string(), why: "the engine cannot open it".into() }),
+    let found = unsafe { ffi::WasmEdge_ModuleInstanceWASIGetNativeHandler(host.0, number, ptr::from_mut(&mut native)) };
+    let native = i32::try_from(native).ok().filter(|_| found == 0).ok_or("the engine cannot open it")?;
+    // SAFETY: the engine's descriptor, which stays open as long as the process.
+    let native = unsafe { BorrowedFd::borrow_raw(native) };
+    let identity = |stat: nix::sys::stat::FileStat| (stat.st_dev, stat.st_ino);
+    if fstat(native).map(identity) != fstat(opened).map(identity) {
+        return Err("the engine has opened another directory".into());
     }
+    let is_read_only = || fstatvfs(native).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY));
+    if must_be_read_only && !is_read_only() {
+        return Err(
+            "it cannot be made read-only: the engine's check has holes, the kernel has no Landlock, the mount is writable".into(),
+        );
+    }
+    Ok(())
 }
 
 /// What the guest gave to proc_exit, 0 if it did not.

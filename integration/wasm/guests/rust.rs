@@ -1,6 +1,6 @@
 //! Shows: Rust's standard library on WASI preview 1, with the features that its compiler turns on (bulk memory, sign extension,
 //! reference types). One act a run:
-//!   rust hello | files DIR | panic | overflow | exit N | thread | time | lines
+//!   rust hello | files DIR | enter FILE | panic | overflow | exit N | thread | time | lines
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -11,6 +11,13 @@ fn files(directory: &str) -> std::io::Result<()> {
     std::fs::write(&path, "written by rust\n")?;
     print!("{}", std::fs::read_to_string(&path)?);
     std::fs::remove_file(&path)
+}
+
+/// Reads a file of the directory that PWD names.
+fn enter(file: &str) -> std::io::Result<()> {
+    std::env::set_current_dir(std::env::var_os("PWD").unwrap_or_default())?;
+    print!("{}", std::fs::read_to_string(file)?);
+    Ok(())
 }
 
 #[inline(never)]
@@ -53,6 +60,7 @@ fn main() {
     let argument = |index: usize| arguments.get(index).map_or("", String::as_str);
     match argument(1) {
         "files" => files(argument(2)).unwrap(),
+        "enter" => enter(argument(2)).unwrap(),
         "panic" => println!("{}", outer(&[1, 2, 3])),
         "overflow" => println!("{}", recurse(0)),
         "exit" => std::process::exit(argument(2).parse().unwrap()),
