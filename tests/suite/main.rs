@@ -43,6 +43,7 @@ mod wasm_exec;
 mod wasm_life;
 mod wasm_limits;
 mod wasm_places;
+mod wasm_plugins;
 mod wasm_rights;
 mod wasm_rows;
 mod wasm_walls;

@@ -13,7 +13,7 @@ use crate::users::{NOBODY, command, one_id, rootless};
 const FILE: &str = "/etc/skiff/skiff.toml";
 
 /// `inner` where skiff.toml says `text`; `prepare` is one more shell command about it.
-fn with_settings(t: &Test, text: &str, prepare: &str, inner: &Command) -> Command {
+pub fn with_settings(t: &Test, text: &str, prepare: &str, inner: &Command) -> Command {
     fs::write(t.dir().join("skiff.toml"), text).unwrap();
     let script = "mount -t tmpfs none /etc && mkdir /etc/skiff && cat \"$1\" >/etc/skiff/skiff.toml && shift";
     let mut command = Command::new("unshare");

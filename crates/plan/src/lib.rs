@@ -48,5 +48,5 @@ pub use seccomp::{
     SECCOMP_ACTIONS, Seccomp, SeccompAction, SeccompCondition, SeccompOperator, SeccompOutcome, SeccompRange, SeccompRule,
     SeccompTable, seccomp,
 };
-pub use settings::Settings;
+pub use settings::{Settings, is_roots};
 pub use wasm::{ANNOTATIONS, Allowed, Ceiling, Compile, Names, Preopen, Profile, WasmPlan};

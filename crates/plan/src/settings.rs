@@ -7,6 +7,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
+pub use load::is_roots;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ use skiff_plan::{Process, WasmPlan};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 /// Exit code where the guest could not be started after all, as a failed execve's.
 const NOT_STARTED: i32 = 255;
@@ -20,6 +21,9 @@ const SMART: &str =
 /// See the module.
 pub(crate) struct Module<'a> {
     plan: &'a WasmPlan,
+    /// The plugins' files, looked at by the parent.
+    files: Result<Vec<PathBuf>, Refusal>,
+    /// Those that are loaded, by their names.
     plugins: Vec<String>,
     /// What the parent knows compiled code of.
     known: Option<(program::Identity, Compiled)>,
@@ -33,8 +37,11 @@ enum Becomes {
 }
 
 impl<'a> Module<'a> {
+    /// Parent side.
     pub(crate) fn new(plan: &'a WasmPlan) -> Self {
-        Module { plan, plugins: Vec::new(), known: None, becomes: None }
+        let directory = plan.plugin_dir.as_deref().unwrap_or(Path::new(""));
+        let files = plan.plugins.iter().map(|name| plugin::checked(directory, name)).collect();
+        Module { plan, files, plugins: Vec::new(), known: None, becomes: None }
     }
 
     /// Decides by the file's first bytes, and loads a module.
@@ -78,11 +85,8 @@ impl<'a> Module<'a> {
 
 impl Handler for Module<'_> {
     fn load(&mut self) -> Result<(), Fault> {
-        let Some(directory) = &self.plan.plugin_dir else { return Ok(()) };
-        for name in &self.plan.plugins {
-            let loaded = plugin::checked(directory, name).and_then(|file| plugin::load(&file));
-            self.plugins.push(loaded.map_err(|refusal| Fault::new(Errno::EACCES, refusal.to_string()))?);
-        }
+        let loaded = self.files.clone().and_then(|files| files.iter().map(|file| plugin::load(file)).collect());
+        self.plugins = loaded.map_err(|refusal| Fault::new(Errno::EACCES, refusal.to_string()))?;
         Ok(())
     }
 

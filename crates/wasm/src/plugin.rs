@@ -24,15 +24,19 @@ pub fn load(file: &Path) -> Result<String, Refusal> {
     new.ok_or_else(|| refused("not a plugin of this engine, or loaded already".into()))
 }
 
-/// The file of the plugin `name` in the administrator's directory, which nobody but root may be able to change.
+/// The file of the plugin `name` in the administrator's directory, which nobody but root may be able to change or to replace. Parent side:
+/// a new user namespace shows no owner as what it is.
 ///
 /// # Errors
 /// [`Refusal::Plugin`]: it is not there, or others could have written it.
-pub fn checked(directory: &Path, name: &str) -> Result<PathBuf, Refusal> {
+pub(crate) fn checked(directory: &Path, name: &str) -> Result<PathBuf, Refusal> {
     let file = directory.join(format!("{name}.so"));
-    for path in [directory, &file] {
+    // Nobody can take root's files out of a sticky directory, sticky(7).
+    let above = directory.ancestors().skip(1).map(|path| (path, true));
+    for (path, sticky) in [(file.as_path(), false), (directory, false)].into_iter().chain(above) {
         let found = std::fs::symlink_metadata(path).map_err(|error| crate::refusal::errno(&error));
-        let safe = found.map(|found| found.uid() == 0 && found.mode() & 0o022 == 0 && !found.is_symlink());
+        let is_closed = |mode: u32| mode & 0o022 == 0 || sticky && mode & libc::S_ISVTX != 0;
+        let safe = found.map(|found| skiff_plan::is_roots(found.uid()) && is_closed(found.mode()) && !found.is_symlink());
         let why = match safe {
             Ok(true) => continue,
             Ok(false) => "not root's, or others may write it, or a symbolic link".to_owned(),

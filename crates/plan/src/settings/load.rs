@@ -58,7 +58,8 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The host's root; in a user namespace it shows as the id of everybody who is not mapped, user_namespaces(7).
-fn is_roots(uid: u32) -> bool {
+#[must_use]
+pub fn is_roots(uid: u32) -> bool {
     let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse().ok();
     let maps_everybody = || {
         let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();

@@ -103,28 +103,15 @@ fn sockets_that_are_off_answer_that_there_is_no_capability() {
     run(&["sockets=on"], &scratch.wat(SOCKET), &[]).is(0, &[]);
 }
 
-/// A plugin of the simplest kind: one module `demo` with one function `answer`.
-const PLUGIN: &str = r#"#include <wasmedge/wasmedge.h>
-    static WasmEdge_Result answer(void *d, const WasmEdge_CallingFrameContext *f, const WasmEdge_Value *in, WasmEdge_Value *out) {
-        out[0] = WasmEdge_ValueGenI32(42); return WasmEdge_Result_Success; }
-    static WasmEdge_ModuleInstanceContext *create(const WasmEdge_ModuleDescriptor *d) {
-        WasmEdge_ModuleInstanceContext *m = WasmEdge_ModuleInstanceCreate(WasmEdge_StringWrap("demo", 4));
-        WasmEdge_ValType type = WasmEdge_ValTypeGenI32();
-        WasmEdge_FunctionTypeContext *t = WasmEdge_FunctionTypeCreate(0, 0, &type, 1);
-        WasmEdge_ModuleInstanceAddFunction(m, WasmEdge_StringWrap("answer", 6), WasmEdge_FunctionInstanceCreate(t, answer, 0, 0));
-        return m; }
-    static WasmEdge_ModuleDescriptor modules[] = {{ "demo", "", create }};
-    static WasmEdge_PluginDescriptor plugin = { "demo_plugin", "", WasmEdge_Plugin_CurrentAPIVersion, { 0, 1, 0, 0 }, 1, 0, modules, 0 };
-    WASMEDGE_CAPI_PLUGIN_EXPORT const WasmEdge_PluginDescriptor *WasmEdge_Plugin_GetDescriptor(void) { return &plugin; }"#;
-
 #[test]
 fn a_plugin_offers_its_module() {
     let Some(prefix) = crate::common::prefix() else { crate::skip!("a static engine loads no plugins") };
     let scratch = Scratch::new();
-    let (source, library) = (scratch.file("plugin.c", PLUGIN.as_bytes()), scratch.path().join("libdemo.so"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../integration/wasm/plugin.c");
+    let library = scratch.path().join("libdemo.so");
     let include = format!("-I{}/include", prefix.display());
     let compiled =
-        std::process::Command::new("cc").args(["-shared", "-fPIC", &include]).arg(&source).arg("-o").arg(&library).status();
+        std::process::Command::new("cc").args(["-shared", "-fPIC", &include]).arg(source).arg("-o").arg(&library).status();
     assert!(compiled.unwrap().success());
     let module = scratch.wat(
         r#"(module (import "demo" "answer" (func $answer (result i32))) (func (export "run") (result i32) (call $answer)))"#,
