@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::common::{Test, refused};
-use crate::wasm::{ask, forget, module};
+use crate::wasm::{ask, cache, forget, module, place};
 
 /// Pages that a grown memory has at the end.
 fn grew(text: &str) -> u64 {
@@ -29,6 +29,25 @@ guests!(the_limit_of_the_container_is_a_failed_grow, |t| {
     }
     module(t, "memory", &["malloc"]);
     assert!(t.run().ok().contains("malloc gave"));
+});
+
+// The interpreter's form of it is larger than all that it computes with.
+guests!(the_limit_of_the_container_for_a_real_program, |t| {
+    let program = cache().join("programs/qjs.wasm");
+    if let Some(reason) = t.mode.missing_controller("memory") {
+        skip!(t, "{reason}");
+    }
+    if !program.exists() {
+        skip!(t, "no qjs.wasm (integration/wasm/build programs)");
+    }
+    module(t, "hello", &[]);
+    place(&program, &t.rootfs().join("qjs.wasm"));
+    let script = "let all = []; try { for (;;) all.push(new Uint8Array(1 << 20).fill(1)) } catch { let n = all.length; all = 0; print(n) }";
+    t.file("/eat.js", script, 0o644);
+    t.args(&["/qjs.wasm", "/eat.js"]);
+    limit_memory(t, 64 << 20);
+    let eaten: u32 = t.run().ok().trim().parse().unwrap();
+    assert!((8..56).contains(&eaten), "{eaten} MiB of 64");
 });
 
 guests!(the_limit_of_the_annotation_counts_first, |t| {

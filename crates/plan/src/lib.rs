@@ -49,4 +49,4 @@ pub use seccomp::{
     SeccompTable, seccomp,
 };
 pub use settings::{Settings, is_roots};
-pub use wasm::{ANNOTATIONS, Allowed, Ceiling, Compile, Names, Preopen, Profile, WasmPlan};
+pub use wasm::{ANNOTATIONS, Allowed, Ceiling, Compile, Names, Preopen, Profile, WasmPlan, memory_for_guest};

@@ -22,6 +22,7 @@ use crate::{Error, HandlerKind, Options, Settings};
 pub use annotations::ANNOTATIONS;
 use annotations::{Asked, error};
 pub use ceiling::Ceiling;
+pub use memory::memory_for_guest;
 pub(crate) use preopen::absolute;
 pub use preopen::{Allowed, Preopen};
 pub use units::Names;
@@ -44,6 +45,8 @@ pub struct WasmPlan {
     pub env: Option<Vec<String>>,
     /// For all its linear memories together, bytes.
     pub max_memory: Option<u64>,
+    /// The container's limit, bytes, where that counts: what the engine needs for the module is to be taken off as well.
+    pub container_memory: Option<u64>,
     /// Wall-clock time, above zero.
     pub timeout: Option<Duration>,
     /// Instructions, at least 1; `interpret` is set then, since only the interpreter counts.
@@ -121,7 +124,7 @@ pub(crate) fn resolve(spec: &Spec, options: &Options) -> Result<(HandlerKind, Op
     let asked = Asked::read(annotations)?;
     let sniff = within("sniff", asked.sniff, |sniff| settings.ceiling.sniff(*sniff))?.unwrap_or(settings.sniff);
     let mode = handler::mode(annotations, options.called_wasm, sniff)?;
-    let plan = plan(asked, settings, memory::for_guest(spec), mode)?;
+    let plan = plan(asked, settings, memory::of_container(spec), mode)?;
     let kind = match mode {
         Mode::Native => return Ok((HandlerKind::Native, None)),
         Mode::Strict => HandlerKind::Wasm,
@@ -164,7 +167,8 @@ fn plan(asked: Asked, settings: &Settings, limit: Option<u64>, mode: Mode) -> Re
             Names::All => None,
             Names::Only(names) => Some(names),
         },
-        max_memory: memory.or_else(|| limit.into_iter().chain(ceiling.max_memory).min()),
+        max_memory: memory.or_else(|| limit.map(|limit| memory_for_guest(limit, 0)).into_iter().chain(ceiling.max_memory).min()),
+        container_memory: limit.filter(|_| memory.is_none()),
         timeout: timeout.or(ceiling.max_timeout),
         fuel: asked.fuel,
         plugin_dir: settings.plugin_dir.clone().filter(|_| !plugins.is_empty()),

@@ -64,7 +64,7 @@ fn compile(mode: &str, args: &[String]) -> Done {
 /// Is the nearest subreaper, so that it gets what the other leaves.
 fn watch(args: &[String]) -> Done {
     let [_, cache, module, ..] = args else { return Err("what?".into()) };
-    let slot = Cache::open(Path::new(cache))?.slot(1, &Key::of(&std::fs::read(module)?, Maker::here(2)))?;
+    let slot = Cache::open(Path::new(cache))?.slot(1, false, &Key::of(&std::fs::read(module)?, Maker::here(2)))?;
     nix::sys::prctl::set_child_subreaper(true)?;
     let output = Command::new(std::env::current_exe()?).arg("begin").args(&args[1..]).stderr(Stdio::inherit()).output()?;
     let begun = String::from_utf8_lossy(&output.stdout).trim().to_owned();

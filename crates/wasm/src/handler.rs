@@ -63,6 +63,7 @@ impl<'a> Module<'a> {
         let known = self.known.take().filter(|(identity, _)| *identity == program.identity).map(|(_, known)| known);
         let limits = Limits {
             max_memory: self.plan.max_memory,
+            container: self.plan.container_memory,
             fuel: self.plan.fuel,
             address_space: given::rlimit(process, libc::RLIMIT_AS),
             descriptors: given::rlimit(process, libc::RLIMIT_NOFILE),

@@ -47,6 +47,3 @@ pub use refusal::Refusal;
 pub use runtime::WasmEdge;
 pub use walls::{WallError, Walls, has_landlock};
 pub use wasi::{Preopen, World};
-
-/// The version of WasmEdge that skiff was tried with (`integration/engine/lib.sh` has it too).
-pub const TRIED: &str = "0.17.1";

@@ -19,6 +19,8 @@ const DESCRIPTORS: u64 = 3 + 2;
 pub struct Limits {
     /// Bytes of linear memory, all memories together; beyond them `memory.grow` returns -1. `None`: 4 GiB for each memory.
     pub max_memory: Option<u64>,
+    /// The memory limit of the container, bytes, where the module is to stay so far below it that the engine has room as well.
+    pub container: Option<u64>,
     /// Instructions; the run ends as a trap when they are used up. Only the interpreter counts: compiled code is not used.
     pub fuel: Option<u64>,
     /// RLIMIT_AS of the process, if it is to be set only later; the one in force is heeded anyway.
@@ -32,11 +34,19 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// With what the engine takes for the module itself off the container's limit: of a real program that is more than the program's own
+    /// memory. It is an estimate, so that what the memories begin with is left to the kernel.
+    pub(crate) fn beside(&self, form: u64, memories: &[Memory]) -> Self {
+        let left = self.container.map_or(u64::MAX, |container| skiff_plan::memory_for_guest(container, form));
+        let max_memory = self.max_memory.map(|most| most.min(left.max(initial(memories).saturating_mul(PAGE))));
+        Self { max_memory, ..self.clone() }
+    }
+
     /// The pages that each memory may have, so that all together stay within `max_memory`: the engine has one limit for all.
     pub(crate) fn pages(&self, memories: &[Memory]) -> Result<u64, Refusal> {
         let Some(limit) = self.max_memory else { return Ok(MOST_PAGES) };
         let total = limit / PAGE;
-        let initial = memories.iter().map(|memory| memory.initial).fold(0, u64::saturating_add);
+        let initial = initial(memories);
         if initial > total {
             return Err(Refusal::Memory { initial: initial.saturating_mul(PAGE), limit });
         }
@@ -66,6 +76,11 @@ impl Limits {
         let limit = self.descriptors.unwrap_or(u64::MAX).min(in_force(libc::RLIMIT_NOFILE));
         if limit < needed { Err(Refusal::Descriptors { limit, needed }) } else { Ok(()) }
     }
+}
+
+/// What memories begin with, in pages.
+fn initial(memories: &[Memory]) -> u64 {
+    memories.iter().map(|memory| memory.initial).fold(0, u64::saturating_add)
 }
 
 /// What memories can grow to when each may have `pages`.
@@ -126,6 +141,20 @@ mod tests {
         assert_eq!(pages(100, &[memory(60, None), memory(1, None)]), Err(Refusal::UnevenMemories { limit: 100 * PAGE }));
         assert_eq!(pages(100, &[memory(60, Some(60)), memory(1, Some(40))]), Ok(100));
         assert_eq!(pages(10, &[memory(6, None), memory(6, None)]), Err(Refusal::Memory { initial: 12 * PAGE, limit: 10 * PAGE }));
+    }
+
+    #[test]
+    fn the_engine_has_room_in_the_container() {
+        let beside = |limit: u64, form: u64, pages: u64| {
+            let limits = Limits { max_memory: Some(limit * 7 / 8), container: Some(limit), ..Limits::default() };
+            limits.beside(form, &[memory(pages, None)]).max_memory.unwrap()
+        };
+        assert_eq!(beside(64 << 20, 0, 1), 56 << 20);
+        assert_eq!(beside(64 << 20, 30 << 20, 1), 26 << 20);
+        assert_eq!(beside(64 << 20, 60 << 20, 32), 2 << 20, "no estimate refuses a module");
+        assert_eq!(beside(64 << 20, 60 << 20, 1024), 56 << 20);
+        let asked = Limits { max_memory: Some(1 << 20), ..Limits::default() };
+        assert_eq!(asked.beside(60 << 20, &[memory(1, None)]).max_memory, Some(1 << 20));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::{Kind, classify};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use skiff_launch::Fault;
 use skiff_plan::{Process, WasmPlan};
 use skiff_sys::errno_text;
@@ -38,6 +38,7 @@ impl Program {
             // A file may have that character in its name.
             Err(errno) => match asked.rsplit_once('#').map(|(name, function)| (name, function, look_up(name, path))) {
                 Some((name, function, Ok(file))) => (name.to_owned(), Some(function.to_owned()), file),
+                Some((name, _, Err(errno))) if errno != Errno::ENOENT => return Err(not_found(name, errno)),
                 _ => return Err(not_found(&asked, errno)),
             },
         };
@@ -46,6 +47,10 @@ impl Program {
 
     fn open(name: String, function: Option<String>, file: File) -> nix::Result<Program> {
         let stat = fstat(&file)?;
+        if !is_regular(&stat) {
+            // It was one when it was looked at.
+            return Err(Errno::EACCES);
+        }
         let mut beginning = [0; BEGINNING];
         let length = nix::sys::uio::pread(&file, &mut beginning, 0)?;
         let kind = classify(beginning.get(..length).unwrap_or_default());
@@ -80,13 +85,21 @@ fn look_up(name: &str, path: &str) -> nix::Result<File> {
 /// Opens a file and nothing else: a FIFO would block, a device might act.
 fn regular(path: &str) -> nix::Result<File> {
     let place = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
-    match SFlag::from_bits_truncate(fstat(&place)?.st_mode) & SFlag::S_IFMT {
-        SFlag::S_IFREG => {}
-        SFlag::S_IFDIR => return Err(Errno::EISDIR),
+    match fstat(&place)? {
+        stat if is_regular(&stat) => {}
+        stat if kind(&stat) == SFlag::S_IFDIR => return Err(Errno::EISDIR),
         _ => return Err(Errno::EACCES),
     }
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     open(path, flags, Mode::empty()).map(File::from)
+}
+
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+}
+
+fn is_regular(stat: &FileStat) -> bool {
+    kind(stat) == SFlag::S_IFREG
 }
 
 /// The words that clients look for, as the native handler's.

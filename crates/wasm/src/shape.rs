@@ -1,5 +1,6 @@
 //! What a module's sections say before the engine sees it: types, imports, memories, exported functions. Pure; no code is read.
 
+use crate::compile::{LONGEST_NUMBER, PREAMBLE, number};
 use crate::kind::{Kind, classify};
 use crate::refusal::Refusal;
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
@@ -25,6 +26,8 @@ pub(crate) struct Memory {
 pub(crate) struct Shape {
     pub(crate) imports: Vec<Import>,
     pub(crate) memories: Vec<Memory>,
+    /// Length of all functions' code, bytes.
+    pub(crate) code: u64,
     /// Exported functions and their types.
     pub(crate) exports: Vec<(String, FuncType)>,
 }
@@ -40,7 +43,7 @@ impl Shape {
             Kind::UnknownVersion(version) => return Err(Refusal::UnknownVersion(version)),
             Kind::NotWasm => return Err(Refusal::NotWasm),
         }
-        if !is_whole(&bytes[8..]) {
+        if !is_whole(bytes) {
             return Err(Refusal::Truncated);
         }
         let mut reader = Reader::default();
@@ -50,20 +53,13 @@ impl Shape {
 }
 
 /// Every section ends within the file. Headers that are no headers count as whole: the parser has better words for them.
-fn is_whole(mut sections: &[u8]) -> bool {
-    while let Some((_, rest)) = sections.split_first() {
-        let Some((length, rest)) = leb(rest) else { return rest.len() >= 5 };
-        let Some(next) = rest.get(length as usize..) else { return false };
-        sections = next;
+fn is_whole(module: &[u8]) -> bool {
+    let mut at = PREAMBLE;
+    while at < module.len() {
+        let Some((size, body)) = number(module, at + 1) else { return module.len() > at + LONGEST_NUMBER };
+        at = body.saturating_add(size);
     }
-    true
-}
-
-/// An unsigned number of at most 32 bits in LEB128.
-fn leb(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let end = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)? + 1;
-    let value = bytes[..end].iter().rev().fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f));
-    Some((u32::try_from(value).ok()?, &bytes[end..]))
+    at == module.len()
 }
 
 #[derive(Default)]
@@ -83,6 +79,7 @@ impl Reader {
                 Payload::End(_) => return Ok(()),
                 Payload::CodeSectionStart { size, .. } => {
                     parser.skip_section();
+                    self.shape.code = size.into();
                     at += size as usize;
                 }
                 section => self.section(section)?,
@@ -179,7 +176,7 @@ mod tests {
         for length in 0..whole.len() {
             match Shape::read(&whole[..length]) {
                 // A cut between sections leaves a shorter module, which may still be one.
-                Ok(_) => assert!(is_whole(&whole[8..length])),
+                Ok(_) => assert!(is_whole(&whole[..length])),
                 Err(refusal) => {
                     assert!(matches!(refusal, Refusal::Truncated | Refusal::NotWasm | Refusal::Invalid(_)), "{refusal}")
                 }

@@ -11,13 +11,18 @@ const LEAST_SHARE: u64 = 4 * MIB;
 /// Above a limit of 512 MiB the engine does not grow with the guest's memory any more.
 const LARGEST_SHARE: u64 = 64 * MIB;
 
-/// The container's limit without the engine's share, bytes; nothing where memory is unlimited.
+/// What a module may have of its container's `limit` where the engine needs `form` for the module itself, all in bytes.
 ///
-/// The engine, the parsed module and the kernel's structures get an eighth, at least 4 MiB and at most 64 MiB, but never more than half.
-pub(super) fn for_guest(spec: &Spec) -> Option<u64> {
-    let limit = limit(spec.linux().as_ref()?.resources().as_ref()?)?;
+/// The engine and the kernel's structures get an eighth besides, at least 4 MiB and at most 64 MiB, but never more than half.
+#[must_use]
+pub fn memory_for_guest(limit: u64, form: u64) -> u64 {
     let share = (limit / 8).clamp(LEAST_SHARE, LARGEST_SHARE).min(limit / 2);
-    Some(limit - share)
+    (limit - share).saturating_sub(form)
+}
+
+/// The container's limit, bytes; nothing where memory is unlimited.
+pub(super) fn of_container(spec: &Spec) -> Option<u64> {
+    limit(spec.linux().as_ref()?.resources().as_ref()?)
 }
 
 /// The raw file of version 2 counts more than `memory.limit`, since it is written last.
@@ -53,8 +58,10 @@ mod tests {
             (r#"{"memory":{"limit":67108864},"unified":{"memory.high":"1"}}"#, Some(56 * MIB)),
         ] {
             let spec: Spec = serde_json::from_str(&format!(r#"{{"linux":{{"resources":{resources}}}}}"#)).unwrap();
-            assert_eq!(for_guest(&spec), expected, "{resources}");
+            assert_eq!(of_container(&spec).map(|limit| memory_for_guest(limit, 0)), expected, "{resources}");
         }
-        assert_eq!(for_guest(&serde_json::from_str("{}").unwrap()), None);
+        assert_eq!(of_container(&serde_json::from_str("{}").unwrap()), None);
+        assert_eq!(memory_for_guest(64 * MIB, 30 * MIB), 26 * MIB);
+        assert_eq!(memory_for_guest(16 * MIB, 30 * MIB), 0);
     }
 }

@@ -37,6 +37,7 @@ fn crun() -> WasmPlan {
         sockets: true,
         env: None,
         max_memory: None,
+        container_memory: None,
         timeout: None,
         fuel: None,
         plugins: vec![],
@@ -241,12 +242,13 @@ fn memory_comes_from_the_containers_limit() {
     let memory = |asked: &[(&str, &str)], max_memory| {
         let settings = below(Ceiling { max_memory, ..Ceiling::default() });
         let options = Options { settings, ..fixtures::options() };
-        resolve(&spec(&[asked, &[WASM]].concat(), limited), &options).unwrap().1.unwrap().max_memory
+        let plan = resolve(&spec(&[asked, &[WASM]].concat(), limited), &options).unwrap().1.unwrap();
+        (plan.max_memory.map(|bytes| bytes >> 20), plan.container_memory.map(|bytes| bytes >> 20))
     };
-    assert_eq!(memory(&[], None), Some(56 << 20));
-    assert_eq!(memory(&[], Some(128 << 20)), Some(56 << 20));
-    assert_eq!(memory(&[], Some(16 << 20)), Some(16 << 20));
-    assert_eq!(memory(&[("org.skiff.wasm.memory", "64m")], Some(128 << 20)), Some(64 << 20));
+    assert_eq!(memory(&[], None), (Some(56), Some(64)));
+    assert_eq!(memory(&[], Some(128 << 20)), (Some(56), Some(64)));
+    assert_eq!(memory(&[], Some(16 << 20)), (Some(16), Some(64)));
+    assert_eq!(memory(&[("org.skiff.wasm.memory", "64m")], Some(128 << 20)), (Some(64), None));
 }
 
 #[test]

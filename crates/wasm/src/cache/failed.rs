@@ -31,9 +31,4 @@ impl Cache {
         file.take(LONGEST).read_to_string(&mut reason).ok()?;
         Some(reason)
     }
-
-    /// Lets the module be tried again.
-    pub fn forget_failure(&self, key: &Key) {
-        self.unlink(&(key.stem() + FAILED));
-    }
 }

@@ -10,8 +10,9 @@ use std::os::fd::OwnedFd;
 const NAME: &str = "lock";
 /// Above what a module's place can be.
 const SLOTS: i64 = 1 << 62;
-/// Above every slot.
-const PLACES: i64 = SLOTS + (1 << 32);
+/// The same where somebody waits, above every slot; and above those the places of the queue.
+const AWAITED: i64 = SLOTS + (1 << 32);
+const PLACES: i64 = SLOTS + (2 << 32);
 /// Modules that are copied and wait for a slot, at most: each copy is memory of the host's.
 pub(super) const QUEUE: i64 = 16;
 
@@ -32,19 +33,21 @@ impl Cache {
         self.take(i64::from_le_bytes(place) & (SLOTS - 1), wait)
     }
 
-    /// One of `slots` places to compile in (at least one), when it is free.
+    /// One of `slots` places to compile in (at least one), when it is free. Those for whom somebody waits (`awaited`) have places of their
+    /// own: what compiles beside a busy machine's work takes as long as that likes.
     ///
     /// # Errors
     /// [`Error::Entry`].
-    pub fn slot(&self, slots: u32, key: &Key) -> Result<Lock, Error> {
+    pub fn slot(&self, slots: u32, awaited: bool, key: &Key) -> Result<Lock, Error> {
         let slots = slots.max(1);
+        let first = if awaited { AWAITED } else { SLOTS };
         for slot in 0..slots {
-            if let Some(lock) = self.take(SLOTS + i64::from(slot), false)? {
+            if let Some(lock) = self.take(first + i64::from(slot), false)? {
                 return Ok(lock);
             }
         }
         let slot = u32::from(key.module[8]) % slots;
-        self.take(SLOTS + i64::from(slot), true)?.ok_or(Error::Entry { act: "wait for the lock", errno: Errno::EAGAIN })
+        self.take(first + i64::from(slot), true)?.ok_or(Error::Entry { act: "wait for the lock", errno: Errno::EAGAIN })
     }
 
     /// A place among those who wait for a slot though nobody waits for them; `None`: there are enough of them.

@@ -271,8 +271,10 @@ fn one_at_a_time() {
     assert!(again.lock(&key("other"), false).unwrap().is_some());
     drop(held);
     assert!(again.lock(&key("one"), false).unwrap().is_some());
-    let (first, second) = (cache.slot(2, &key("one")).unwrap(), again.slot(2, &key("one")).unwrap());
-    drop((first, second));
+    let (first, second) = (cache.slot(2, false, &key("one")).unwrap(), again.slot(2, false, &key("one")).unwrap());
+    // Nobody who is waited for waits for these.
+    let third = again.slot(1, true, &key("one")).unwrap();
+    drop((first, second, third));
 }
 
 #[test]

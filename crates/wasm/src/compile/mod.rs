@@ -20,6 +20,7 @@ pub mod worker;
 
 pub use command::{compile, list, prune, verify};
 pub use detach::{begin, wait};
+pub(crate) use section::{LONGEST_NUMBER, PREAMBLE, number};
 pub use section::{with_code, without_code};
 pub use tools::Tools;
 
@@ -50,7 +51,7 @@ pub struct Limits {
     pub result: u64,
     /// What the cache may hold after it, in bytes.
     pub cache: u64,
-    /// Compilations at one time, of all who use the cache.
+    /// Compilations at one time, of all who use the cache; and as many for which somebody waits.
     pub parallel: u32,
 }
 

@@ -8,14 +8,16 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::stat::{SFlag, fstat};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{pipe2, read};
 use skiff_cgroup::Cgroup;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Seconds for reading the module: its file may be on a filesystem that the container itself serves.
 const READING: libc::c_uint = 60;
@@ -74,7 +76,7 @@ fn compile(request: &Request, module: OwnedFd, report: &Report) -> Result<(), Er
     let cache = |error: crate::cache::Error| Error::Host(error.to_string());
     let Some(_locks) = right(request, report)? else { return Ok(()) };
     let module = read_module(request, module)?;
-    let _slot = request.cache.slot(request.limits.parallel, &request.key).map_err(cache)?;
+    let _slot = request.cache.slot(request.limits.parallel, report.0.is_some(), &request.key).map_err(cache)?;
     let clean = section::without_code(&module).ok_or_else(|| Error::Module("its sections do not add up".into()))?;
     let output = translate(request, &clean, report)?;
     let code = section::added(&clean, &output)
@@ -172,6 +174,8 @@ enum Ended {
     Itself(WaitStatus),
     /// At the limit.
     Late,
+    /// At the limit, while others had the processor: that says nothing of the module.
+    Starved,
     /// Because nobody waits for it any more.
     Unwanted,
 }
@@ -193,7 +197,16 @@ fn oversee(worker: &Worker, cgroup: Option<&Cgroup>, limits: &Limits, ear: &mut 
         }
     };
     ready?;
-    Ok(early.unwrap_or(Ended::Itself(status)))
+    Ok(match early {
+        Some(Ended::Late) if report.0.is_none() && processor_time() < limits.time / 2 => Ended::Starved,
+        early => early.unwrap_or(Ended::Itself(status)),
+    })
+}
+
+/// What children have had of the processor; there was one.
+fn processor_time() -> Duration {
+    let spent = |value: TimeVal| Duration::from_micros(u64::try_from(value.num_microseconds()).unwrap_or(0));
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::MAX, |usage| spent(usage.user_time()) + spent(usage.system_time()))
 }
 
 fn place(worker: &Worker, cgroup: Option<&Cgroup>) -> Result<(), Error> {
@@ -268,6 +281,7 @@ fn explain(ended: Ended, cgroup: Option<&Cgroup>, ear: Ear, limits: &Limits) -> 
     match ended {
         Ended::Itself(WaitStatus::Exited(_, 0)) => Ok(()),
         Ended::Unwanted => Err(Error::Host("nobody waits for it any more".into())),
+        Ended::Starved => Err(Error::Host("it did not get the processor in time".into())),
         Ended::Late => Err(Error::Module(format!("it takes longer than {} seconds", limits.time.as_secs()))),
         Ended::Itself(_) if cgroup.and_then(Cgroup::oom_kills).is_some_and(|kills| kills > 0) => Err(memory()),
         Ended::Itself(WaitStatus::Exited(_, sandbox::SET_UP)) => Err(Error::Host(ear.last_words())),

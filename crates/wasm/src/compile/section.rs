@@ -7,7 +7,9 @@ use std::ops::Range;
 /// The custom section that WasmEdge looks for native code in.
 const NAME: &[u8] = b"wasmedge";
 /// Magic and version.
-const PREAMBLE: usize = 8;
+pub(crate) const PREAMBLE: usize = 8;
+/// Of an unsigned LEB128 of 32 bits, bytes.
+pub(crate) const LONGEST_NUMBER: usize = 5;
 
 /// The module as the engine shall see it: without native code that came with it, which is never trusted. `None`: its sections do not
 /// add up.
@@ -71,9 +73,9 @@ fn section(bytes: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 }
 
 /// An unsigned LEB128 of 32 bits, and where it ends.
-fn number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+pub(crate) fn number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let mut value = 0u64;
-    for (index, &byte) in bytes.get(at..)?.iter().take(5).enumerate() {
+    for (index, &byte) in bytes.get(at..)?.iter().take(LONGEST_NUMBER).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
             return Some((usize::try_from(value).ok().filter(|_| value <= u64::from(u32::MAX))?, at + index + 1));

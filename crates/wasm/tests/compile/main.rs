@@ -236,7 +236,7 @@ fn what_waits_for_its_turn_holds_no_file_of_a_container() {
     let scratch = Scratch::new();
     let module = scratch.wat(TRAP);
     let cache = Cache::open(&scratch.path().join("skiff/wasm")).unwrap();
-    let slot = cache.slot(1, &Key::of(b"another", Maker::here(2))).unwrap();
+    let slot = cache.slot(1, false, &Key::of(b"another", Maker::here(2))).unwrap();
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     assert_eq!(aot("begin", &scratch, &module, &[]), "Err(ECHILD)");
     let waits = |pid: &str| {
@@ -248,6 +248,22 @@ fn what_waits_for_its_turn_holds_no_file_of_a_container() {
     drop(slot);
     nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(monitor.parse().unwrap()), None).unwrap();
     assert!(code(&scratch, &module).is_some());
+}
+
+#[test]
+fn who_got_no_processor_is_tried_again() {
+    needs_compiler!();
+    let scratch = Scratch::new();
+    let module = heavy(&scratch, 60, 2000);
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    assert_eq!(aot("begin", &scratch, &module, &["time=6000"]), "Err(ECHILD)");
+    let pid = |text: &str| nix::unistd::Pid::from_raw(text.parse().unwrap());
+    let monitor = await_child(&std::process::id().to_string(), |pid| is_monitor(pid, &scratch));
+    let worker = await_child(&monitor, |_| true);
+    nix::sys::signal::kill(pid(&worker), nix::sys::signal::Signal::SIGSTOP).unwrap();
+    nix::sys::wait::waitpid(pid(&monitor), None).unwrap();
+    let cache = Cache::open(&scratch.path().join("skiff/wasm")).unwrap();
+    assert_eq!(cache.failure(&Key::of(&std::fs::read(&module).unwrap(), Maker::here(2))), None);
 }
 
 #[test]
