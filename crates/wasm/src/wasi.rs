@@ -50,8 +50,8 @@ pub struct World<'a> {
 
 /// The WASI module, preopens open.
 pub(crate) fn module(world: &World<'_>) -> Result<Host, Refusal> {
-    let opened = world.preopens.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let preopens = world.preopens.iter().map(named).collect::<Result<Vec<_>, _>>()?;
+    let opened = world.preopens.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let (args, env, dirs) = (pointers(&world.args), pointers(&world.env), pointers(&preopens));
     let [stdin, stdout, stderr] = world.stdio.map(|fd| fd.as_raw_fd());
     // SAFETY: three arrays of NUL-terminated strings with their lengths, copied during the call; descriptors that stay open.
