@@ -130,12 +130,41 @@ guests!(its_memory_is_its_own, |t| {
     }
 });
 
-// Root without a user namespace may write its own memory, which docs/wasm.md says; nobody else.
-guests!(a_user_cannot_write_its_own_memory, |t| {
-    t.spec["process"]["user"] = json!({"uid": 1000, "gid": 1000});
-    module(t, "files", &["append", "/proc/self/mem", "x"]);
-    let out = t.run();
-    assert!(out.code == 1 && out.stderr.contains("append /proc/self/mem: error 2:"), "{out:?}");
+// What the engine keeps is kept in that memory: limits, and variables that the module is not to see.
+guests!(a_module_cannot_change_its_own_memory, |t| {
+    t.capabilities(&["CAP_DAC_OVERRIDE"]);
+    t.mount("/tmp/a proc", "proc", "proc", &[]);
+    let files = ["/proc/self/mem", "/proc/1/mem", "/proc/thread-self/mem", "/proc/1/task/1/mem", "/tmp/a proc/self/mem"];
+    for uid in [0, 1000] {
+        t.spec["process"]["user"] = json!({"uid": uid, "gid": uid});
+        for file in files {
+            module(t, "files", &["append", file, "x"]);
+            let out = t.run();
+            // 2 is EACCES of WASI, 63 EPERM, 69 EROFS.
+            let refused = ["2:", "63:", "69:"].map(|number| format!("append {file}: error {number}"));
+            assert!(out.code == 1 && refused.iter().any(|words| out.stderr.contains(words)), "{uid}: {out:?}");
+        }
+        for file in ["maps", "smaps", "numa_maps"] {
+            module(t, "files", &["read", &format!("/proc/self/{file}")]);
+            assert_eq!(t.run().stdout, "");
+        }
+    }
+});
+
+guests!(nor_can_a_second_one, |t| {
+    t.spec["process"]["user"] = json!({"uid": 0, "gid": 0});
+    put(t, "files", "/files.wasm");
+    waiting(t, "busy");
+    for file in ["/proc/self/mem", "/proc/thread-self/mem", "/proc/1/mem"] {
+        let out = exec(t, &[], &["/files.wasm", "append", file, "x"]);
+        assert!(out.code == 1 && out.stderr.contains(&format!("append {file}: error ")), "{out:?}");
+    }
+    assert!(exec(t, &[], &["/bin/sh", "-c", "echo >/proc/self/comm && cat /proc/1/status"]).ok().contains("wait.wasm"));
+    assert_eq!(
+        exec(t, &[], &["/bin/sh", "-c", "grep -c '/mem ' /proc/self/mountinfo"]).stdout,
+        "2\n",
+        "covers of the first one alone"
+    );
 });
 
 guests!(the_users_rights, |t| {

@@ -3,7 +3,7 @@
 
 use crate::program::{self, Program};
 use crate::walls::Walls;
-use crate::{Compiled, Limits, Loaded, Outcome, Refusal, World, cache, given, loaded, plugin, signals};
+use crate::{Compiled, Limits, Loaded, Outcome, Refusal, World, cache, given, hide, loaded, plugin, signals};
 use nix::errno::Errno;
 use skiff_launch::{Fault, Handler, Native, Parent};
 use skiff_plan::{Process, WasmPlan};
@@ -94,7 +94,11 @@ impl Handler for Module<'_> {
     fn find(&mut self, process: &Process, parent: &dyn Parent) -> Result<(), Fault> {
         // What cannot be read with all rights (a directory of another machine's) is interpreted: only the user's own look decides.
         let Ok(program) = Program::find(process) else { return Ok(()) };
-        if self.plan.interpret || !program.is_ours(self.plan) {
+        if !program.is_ours(self.plan) {
+            return Ok(());
+        }
+        hide::own_memory(&self.plan.preopens)?;
+        if self.plan.interpret {
             return Ok(());
         }
         let Ok(module) = loaded::read(&program.file) else { return Ok(()) };

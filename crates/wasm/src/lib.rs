@@ -6,7 +6,8 @@
 //! Loaded::run(self) -> Outcome, with whose code the caller exits
 //! ```
 //! The process that loads a module runs it once and ends: nothing of the engine's is freed. It is single-threaded throughout.
-//! Only `handler`, `given`, `program`, `runtime` and `bundle` know of containers: namespaces, credentials, limits and descriptors are set when the rest is called.
+//! Only `handler`, `given`, `hide`, `program`, `runtime` and `bundle` know of containers: namespaces, credentials, limits and
+//! descriptors are set when the rest is called.
 // The engine has a C interface, and its faults arrive as signals.
 #![allow(unsafe_code)]
 
@@ -21,6 +22,7 @@ mod filter;
 mod given;
 mod handler;
 mod heap;
+mod hide;
 mod imports;
 mod kind;
 mod limits;
