@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::common::{Mode, Test, wait_until};
@@ -115,6 +117,43 @@ both!(cpuset, |t: &mut Test| {
         assert_v1(t, "cpuset", "cpuset.cpus", "0");
     }
 });
+
+both!(a_caller_bound_to_one_processor_binds_no_container, |t: &mut Test| {
+    skiff_only!(t, "runc does so since 1.2");
+    // The thread is bound, and its children with it.
+    let bound = std::thread::scope(|scope| {
+        let bound = scope.spawn(|| {
+            let every = bind(|_| true);
+            let one = bind(|processor| every.first() == Some(&processor));
+            t.running();
+            let out = t.call(&["exec", &t.id, "/bin/cat", "/proc/self/status"]);
+            (every, one, out.ok().to_owned())
+        });
+        bound.join().unwrap()
+    });
+    let (every, one, exec) = bound;
+    if every == one {
+        skip!(t, "one processor");
+    }
+    assert_eq!(processors(t.pid()), every);
+    let listed = |status: &str| status.lines().find(|line| line.starts_with("Cpus_allowed:")).map(str::to_owned);
+    let init = fs::read_to_string(format!("/proc/{}/status", t.pid())).unwrap();
+    assert_eq!(listed(&exec), listed(&init));
+});
+
+/// Binds this thread to the processors that `wanted` picks of those that its cgroup allows, and says which they are.
+fn bind(wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+    let mut set = CpuSet::new();
+    (0..CpuSet::count()).filter(|processor| wanted(*processor)).for_each(|processor| set.set(processor).unwrap());
+    let me = nix::unistd::gettid();
+    sched_setaffinity(me, &set).unwrap();
+    processors(me.as_raw())
+}
+
+fn processors(pid: i32) -> Vec<usize> {
+    let set = sched_getaffinity(Pid::from_raw(pid)).unwrap();
+    (0..CpuSet::count()).filter(|processor| set.is_set(*processor).unwrap()).collect()
+}
 
 both!(a_process_that_takes_too_much_memory_is_killed, |t: &mut Test| {
     if let Some(reason) = t.mode.missing_controller("memory") {

@@ -12,7 +12,7 @@ use crate::notify::{self, Waiting};
 use crate::pid_file;
 use crate::process::Child;
 use crate::sync::{self, FromParent, Sync};
-use crate::talk::{Talk, set_oom_score_adj};
+use crate::talk::{Talk, run_anywhere, set_oom_score_adj};
 use skiff_cgroup::Cgroup;
 use skiff_plan::{CgroupLayout, Hook, HookKind, HostFacts, InitOp, MountKind, Plan};
 use skiff_state::{HookRecords, Init, RECORD_VERSION, Record, StateDir, Status, Store, now_rfc3339_nano, start_time};
@@ -239,6 +239,7 @@ impl Attempt {
             }
             talk.tell(FromParent::Placed)?;
         }
+        run_anywhere(talk.child);
         set_oom_score_adj(talk.child, &plan.process)?;
         talk.hand_over(program)?;
         let (record, dir) = (&self.record, &self.dir);

@@ -12,7 +12,7 @@ use crate::pid_file;
 use crate::process::Child;
 use crate::status::status;
 use crate::sync::{self, FromParent, Sync};
-use crate::talk::{Talk, set_oom_score_adj};
+use crate::talk::{Talk, run_anywhere, set_oom_score_adj};
 use nix::errno::Errno;
 use skiff_cgroup::Cgroup;
 use skiff_plan::{CgroupFacts, HandlerKind, HostFacts, Process};
@@ -212,6 +212,7 @@ impl Attempt<'_> {
             talk.until_cloned()?;
             talk.tell(FromParent::Placed)?;
         }
+        run_anywhere(talk.child);
         set_oom_score_adj(talk.child, process)?;
         talk.hand_over(program)?;
         talk.until_ready(&mut |_| Ok(()))

@@ -122,3 +122,8 @@ pub(crate) fn set_oom_score_adj(child: &Child, process: &Process) -> Result<(), 
     }
     written.act(|| format!("process.oomScoreAdj: set to {score}"))
 }
+
+/// The container's processors are its cgroup's, not those that its caller is bound to. Where that may not be said, it stays so.
+pub(crate) fn run_anywhere(child: &Child) {
+    let _ = skiff_sys::run_anywhere(child.pid);
+}

@@ -35,7 +35,7 @@ pub use pty::{copy_window_size, pty_slave, set_window_size, take_controlling_ter
 pub use seal::{on_read_only_mount, sealed, sealed_copy};
 pub use signal::{empty_mask, reap_children_at_once, reset_dispositions, wait_signal};
 pub use spawn::{End, Program, Spawned, Step, spawn};
-pub use system::{cwd_is_reachable, reap_any, set_domain_name, set_umask};
+pub use system::{cwd_is_reachable, reap_any, run_anywhere, set_domain_name, set_umask};
 
 use nix::errno::Errno;
 

@@ -33,6 +33,18 @@ pub fn set_umask(mask: u32) {
     unsafe { libc::umask(mask) };
 }
 
+/// Lets a process run on every processor that its cgroup allows, whatever whoever started it was bound to. Linux 6.2 and later
+/// remember that through a change of cgroup.
+///
+/// # Errors
+/// As sched_setaffinity(2): `EPERM` for a process of somebody else.
+pub fn run_anywhere(pid: Pid) -> nix::Result<()> {
+    // No kernel has more processors (CONFIG_NR_CPUS); what the machine or the cpuset has not, it leaves out.
+    let mask = [0xff_u8; 8192 / 8];
+    // SAFETY: pointer and length describe the array, which the kernel only reads.
+    check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, pid.as_raw(), mask.len(), mask.as_ptr()) }).map(drop)
+}
+
 /// Reaps one child that has ended, without waiting: its pid, and its exit code as a shell tells it (128 plus the signal
 /// that ended it, real-time signals included, which nix refuses). `None`: none has ended.
 ///

@@ -4,7 +4,7 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 max_execve=3
-max_calls=261
+max_calls=262
 
 if [ -z "${SKIFF_COUNT_INSIDE:-}" ]; then
     command -v strace >/dev/null || { echo "no strace: apt-get install strace"; exit 1; }
