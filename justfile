@@ -15,6 +15,10 @@ test:
 full:
     bash integration/test full
 
+# cpuset, weights of block devices and pressure, in a guest whose kernel is built for it
+test-kernel $KERNEL="own" $PARTS="resources podman":
+    integration/guest/test cgroups:: update:: events:: && integration/guest/systemd
+
 # clippy, warnings are errors
 lint:
     cargo clippy --workspace --exclude skiff-wasm --all-targets -- -D warnings

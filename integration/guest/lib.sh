@@ -24,6 +24,14 @@ root_or_skip() { # NAME
     exit
 }
 
+# With KERNEL=own, builds that kernel; $own is the option of `run` that chooses it.
+own=''
+own_kernel() {
+    [ "${KERNEL:-}" = own ] || return 0
+    own=-k
+    "$guest/kernel/build"
+}
+
 # Counts the lines of a script of inside/: `ok NAME`, `FAIL NAME: WHY`, `skipped: NAME: WHY`; a script that did not reach
 # its last line, `done`, counts as failed.
 count_lines() { # FILE NAME

@@ -72,7 +72,7 @@ statistics_of() { # FILE...
 }
 
 # All that update may change, in a line a file.
-limits_of() { (cd "$cg" && grep -H '' cpu.max cpu.max.burst cpu.weight cpu.idle memory.max memory.low memory.high memory.swap.max pids.max io.max 2>/dev/null); }
+limits_of() { (cd "$cg" && grep -H '' cpu.max cpu.max.burst cpu.weight cpu.idle memory.max memory.low memory.high memory.swap.max pids.max cpuset.cpus cpuset.mems io.max io.weight io.bfq.weight 2>/dev/null); }
 
 # Nothing is left of container c.
 is_gone() { # NAME

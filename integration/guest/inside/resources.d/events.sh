@@ -2,6 +2,26 @@
 
 data() { jq -c "select(.type == \"stats\") | .data | $1" "${2:-stats}" | head -n 1; }
 
+stalled() { sed -n "s/^$2 .*total=//p" "$cg/$1.pressure"; } # WHAT some|full
+
+# A processor's is never all zero where a quota holds something back.
+pressure() {
+    local what name which before told
+    if [ ! -e "$cg/cpu.pressure" ]; then
+        echo "skipped: $part: events --stats: pressure: the kernel has no PSI"
+        return
+    fi
+    for what in cpu memory io; do
+        name=${what/io/blkio}
+        for which in some full; do
+            before=$(stalled $what $which)
+            $runtime events --stats c >stats
+            told=$(data ".$name.psi.$which.total")
+            is "$part: events --stats: pressure: $what, $which" "$([ "$before" -le "$told" ] && [ "$told" -le "$(stalled $what $which)" ] && echo theirs)" theirs
+        done
+    done
+}
+
 measured() {
     up '.linux.resources = {memory: {limit: 67108864, swap: 100663296}, pids: {limit: 20}}' 'i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done; echo ready; exec sleep 1000' || return
     until_true [ -s out ]
@@ -12,11 +32,7 @@ measured() {
     is "$part: events --stats: pids" "$(data .pids.current) $(data .pids.limit)" "1 20"
     is "$part: events --stats: cpu" "$(data '.cpu.usage.total // 0')" "$(($(field cpu.stat usage_usec) * 1000))"
     is "$part: events --stats: throttling" "$(data '.cpu.throttling.periods // 0') $(data '.cpu.throttling.throttledPeriods // 0')" "$(field cpu.stat nr_periods) $(field cpu.stat nr_throttled)"
-    if [ -e "$cg/cpu.pressure" ]; then
-        is "$part: events --stats: pressure" "$(data '.cpu.psi.some | has("avg10")')" true
-    else
-        echo "skipped: $part: events --stats: pressure: the kernel has no PSI"
-    fi
+    pressure
     $runtime events --interval=100ms c >stream &
     local events=$!
     until_true eval '[ $(wc -l <stream) -ge 3 ]'

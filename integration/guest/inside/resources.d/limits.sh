@@ -24,6 +24,10 @@ written() {
     is "$part: exec is limited with it" "$($runtime exec c cat /proc/self/cgroup)" "0::/"
     down
     is_gone "delete"
+    up '.linux.resources.cpu.idle = 1' 'exec sleep 1000' || return
+    reads cpu.idle "" 1
+    shows CPUWeight " (idle)" idle
+    down
 }
 
 memory() {
@@ -58,6 +62,11 @@ throttled() {
     before=$(field cpu.stat nr_throttled)
     until_true at_least cpu.stat nr_throttled $((before + 2))
     is "$part: nr_throttled grows" "$([ "$(field cpu.stat nr_throttled)" -gt "$before" ] && [ "$before" -gt 0 ] && echo grows)" grows
+    if [ -e "$cg/cpu.pressure" ]; then
+        until_true eval '[ "$(stalled cpu some)" -gt 0 ]'
+        $runtime events --stats c >stats
+        is "$part: events --stats: pressure of what is throttled" "$([ "$(data .cpu.psi.some.total)" -gt 0 ] && echo some)" some
+    fi
     down
 }
 

@@ -19,8 +19,9 @@ refusals() {
         refuses "a CPU that does not exist" 'cpus' '.linux.resources.cpu.cpus = "999"'
     else
         refuses "CPUs without the controller" 'cpuset' '.linux.resources.cpu.cpus = "0"'
-        echo "skipped: $part: cpuset, hugetlb, io.weight: the kernel has no such controller"
     fi
+    [ -e /sys/fs/cgroup/io.cost.qos ] || refuses "a weight without its file" 'io.weight' '.linux.resources.blockIO.weight = 500'
+    refuses "huge pages without the controller" 'hugetlb' '.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 2097152}]'
     if [ "$driver" ]; then
         no_systemd
     else
@@ -55,11 +56,12 @@ no_systemd() {
     nothing_left "no D-Bus"
 }
 
-# As a user: systemd does not hand io down.
+# As a user: systemd hands neither io nor cpuset down.
 not_delegated() {
     local disk
     disk=$(cat /sys/class/block/ubda/dev)
     refuses "a controller that is not delegated" 'io' ".linux.resources.blockIO = {throttleReadBpsDevice: [{major: ${disk%:*}, minor: ${disk#*:}, rate: 1048576}]}"
+    ! has_controller cpuset || refuses "cpus that are not delegated" 'cpus' '.linux.resources.cpu.cpus = "0"'
     refuses "a unified file of it" 'io' ".linux.resources.unified = {\"io.max\": \"$disk rbps=1048576\"}"
 }
 
