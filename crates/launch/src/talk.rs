@@ -6,10 +6,11 @@ use crate::process::{Child, signal_of};
 use crate::steps::sentence;
 use crate::sync::{FromInit, FromParent, Sync};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use skiff_cgroup::Cgroup;
 use skiff_plan::{InitOp, Process};
 use skiff_sys::SharedProgram;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Who is talked to, and what it was cloned for.
 pub(crate) struct Talk<'a> {
@@ -27,12 +28,29 @@ pub(crate) struct Talk<'a> {
 impl Talk<'_> {
     /// Waits for the one that is meant, where the process first cloned is only in between.
     pub(crate) fn until_cloned(&mut self) -> Result<(), Error> {
+        self.until_word_or_end()?;
         match self.hear()? {
             FromInit::Cloned(child) => {
                 let between = std::mem::replace(self.child, child);
                 between.reap().act(|| "wait for the process in between".into()).map(drop)
             }
             _ => Err(Error::Call("hear from init".into(), Errno::EPROTO)),
+        }
+    }
+
+    /// One that is killed when it has cloned the other leaves that behind with the socket open, so that its end must show elsewhere.
+    fn until_word_or_end(&self) -> Result<(), Error> {
+        let word = || PollFd::new(self.sync.0.as_fd(), PollFlags::POLLIN);
+        let mut fds = [word(), PollFd::new(self.child.pidfd.as_fd(), PollFlags::POLLIN)];
+        while let Err(errno) = poll(&mut fds, PollTimeout::NONE) {
+            if errno != Errno::EINTR {
+                return Err(Error::Call("wait for init".into(), errno));
+            }
+        }
+        // What it has said before its end has arrived by now, though it may not have when the kernel looked.
+        match poll(&mut [word()], PollTimeout::ZERO) {
+            Ok(0) => Err(self.gone()),
+            _ => Ok(()),
         }
     }
 

@@ -68,8 +68,15 @@ fn clone_again(start: &Start<'_>, flags: u64) -> Result<(), Failed> {
         // Nothing of ours may overtake what the one in between has to say; and there may be maps to wait for.
         Cloned::Child => wait_placed(&start.owned.sync).during(ProcessStep::Placed),
         Cloned::Parent { pid, pidfd } => {
-            let told = start.owned.sync.cloned(&Child { pid, pidfd });
-            skiff_sys::exit_now(i32::from(told.is_err()))
+            let child = Child { pid, pidfd };
+            match start.owned.sync.cloned(&child) {
+                Ok(()) => skiff_sys::exit_now(0),
+                // It would wait for a parent that does not know of it, and keep the socket open, for which the parent waits.
+                Err(errno) => {
+                    let _ = skiff_sys::pidfd_send_signal(child.pidfd.as_fd(), libc::SIGKILL);
+                    Err(errno).during(ProcessStep::Clone)
+                }
+            }
         }
     }
 }
