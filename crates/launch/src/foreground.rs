@@ -40,7 +40,12 @@ pub fn run_foreground(request: &Request<'_>, keep: bool) -> Result<(u8, Vec<Stri
     };
     // Other commands may have it now.
     created.dir.unlock();
-    let code = foreground.wait(&created.init)?;
+    // Nobody would delete it who does not know that it is left.
+    let code = match foreground.wait(&created.init) {
+        Ok(code) => code,
+        Err(error) if created.dir.lock().is_ok() => return Err(created.give_up(error)),
+        Err(error) => return Err(error),
+    };
     if keep {
         return Ok((code, Vec::new()));
     }
