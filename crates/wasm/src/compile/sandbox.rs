@@ -6,6 +6,7 @@ use super::worker::{MODULE, RESULT, SPEECH};
 use super::{Error, Limits, host, root};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, pipe2, read, write};
@@ -89,6 +90,10 @@ fn prepare(job: &Job<'_>, wait: &OwnedFd) -> Result<(Vec<CString>, CString), (&'
     root::enter(job.tools, job.limits.result.saturating_mul(3))?;
     limit(job.limits).map_err(|errno| ("set resource limits", errno))?;
     give_up_rights().map_err(|errno| ("give up rights", errno))?;
+    // A monitor that was killed before that holds the other end no more.
+    if poll(&mut [PollFd::new(wait.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0) {
+        return Err(("wait for the parent", Errno::EPIPE));
+    }
     place_descriptors(job).map_err(|errno| ("place descriptors", errno))?;
     let own = CString::new(job.optimise.to_string()).map_err(|_| ("name the options", Errno::EINVAL))?;
     let program = job.tools.command.first().cloned().ok_or(("find the compiler", Errno::ENOENT))?;
