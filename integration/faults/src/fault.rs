@@ -60,11 +60,12 @@ impl Step {
 
     /// Whether libc or Rust's runtime may give up without a word when this fails: memory, and what runs before main.
     pub fn may_abort(&self) -> bool {
-        const CALLS: [&str; 17] = [
+        const CALLS: [&str; 18] = [
             "arch_prctl",
             "brk",
             "execve",
             "execveat",
+            "futex",
             "getrandom",
             "mmap",
             "mprotect",

@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// Draws the container whose first process is `pid`.
-pub fn take(pid: Pid, id: &str, payload: &str) -> Result<String, Error> {
+/// Draws the process `pid` of the container. That of a `module` was never executed, so its descriptors have the numbers that were free.
+pub fn take(pid: Pid, id: &str, payload: &str, module: bool) -> Result<String, Error> {
     let mut text = String::new();
     for (name, part) in [
         ("status", status(pid)?),
         ("mounts", mounts(pid)?),
-        ("descriptors", descriptors(pid)?),
+        ("descriptors", descriptors(pid, module)?),
         ("cgroup", cgroup(id)),
         ("payload", payload.to_owned()),
     ] {
@@ -23,7 +23,7 @@ pub fn take(pid: Pid, id: &str, payload: &str) -> Result<String, Error> {
             let _ = writeln!(text, "{name}: {line}");
         }
     }
-    for file in ["limits", "oom_score_adj", "cgroup", "environ", "loginuid", "personality"] {
+    for file in ["limits", "oom_score_adj", "cgroup", "cmdline", "environ", "loginuid", "personality"] {
         for line in read(pid, file)?.split(['\0', '\n']) {
             let _ = writeln!(text, "{file}: {line}");
         }
@@ -36,6 +36,15 @@ pub fn take(pid: Pid, id: &str, payload: &str) -> Result<String, Error> {
         let _ = writeln!(text, "namespace {kind}: {}", if new { "new" } else { "host" });
     }
     Ok(text.replace(id, "ID"))
+}
+
+/// Whether the process has native code that no file holds, as it has where a module runs compiled.
+pub fn is_compiled(pid: Pid) -> Result<bool, Error> {
+    let anonymous = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words.as_slice(), [_, "r-xp", _, _, "0"])
+    };
+    Ok(read(pid, "maps")?.lines().any(anonymous))
 }
 
 /// The lines that only one of the two has.
@@ -71,20 +80,23 @@ fn mounts(pid: Pid) -> Result<String, Error> {
             Some((kind @ ("shared" | "master"), _)) => kind,
             _ => word,
         });
-        format!("{order} {}", words.collect::<Vec<_>>().join(" "))
+        // Where a new cgroup2 mount is denied, the host's is bound: the same, but for the name that it was mounted by.
+        let text = words.collect::<Vec<_>>().join(" ");
+        format!("{order} {}", text.replace(" - cgroup2 none ", " - cgroup2 cgroup "))
     };
     Ok(text.lines().enumerate().map(line).collect::<Vec<_>>().join("\n"))
 }
 
-/// Numbers and kinds of the open descriptors.
-fn descriptors(pid: Pid) -> Result<String, Error> {
+/// Numbers of the open descriptors, or what they are.
+fn descriptors(pid: Pid, kinds: bool) -> Result<String, Error> {
     let dir = format!("/proc/{pid}/fd");
-    let mut numbers = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(&dir).context(|| format!("list {dir}"))?.flatten() {
-        numbers.push(entry.file_name().to_string_lossy().into_owned());
+        let number = entry.file_name().to_string_lossy().into_owned();
+        found.push(if kinds { target(&format!("{dir}/{number}")) } else { number });
     }
-    numbers.sort();
-    Ok(numbers.join(" "))
+    found.sort();
+    Ok(found.join(if kinds { "\n" } else { " " }))
 }
 
 /// Limits and device rules, from every hierarchy.

@@ -1,8 +1,11 @@
-//! The walk: records one clean run of a command, then repeats it with each fault at each step and looks at what remains.
+//! The walk: records one clean run of a command, then repeats it with each fault at each step. What remains is looked at by `judge`.
 
+use crate::cache::{self, Entry};
 use crate::fault::{Fault, Step};
 use crate::lab::Lab;
-use crate::tracer::{self, Ending};
+use crate::marks::Marks;
+use crate::tracer::{self, Ending, Rest};
+use crate::workload::{ENDS_WITH, Workload};
 use crate::{picture, registers, say};
 use nix::errno::Errno;
 use skiff_testbed::Error;
@@ -12,6 +15,9 @@ use std::fmt;
 /// How many problems of one case are printed.
 const SHOWN: usize = 5;
 
+/// A sample that is as close as that has the first of each call, too.
+const EACH_CALL: usize = 5;
+
 /// The command that faults are injected into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -19,8 +25,28 @@ pub enum Verb {
     Create,
     /// `start` of a created container.
     Start,
+    /// `run` in the foreground of a container that ends by itself.
+    Run,
+    /// `exec --detach` in a running container.
+    Exec,
     /// `delete --force` of a running container.
     Delete,
+}
+
+impl Verb {
+    /// The exit code when nothing fails.
+    pub fn success(self) -> i32 {
+        if self == Verb::Run { ENDS_WITH } else { 0 }
+    }
+
+    /// The number of the process that becomes the container's, if the command makes one: exec has one in between.
+    fn container(self) -> usize {
+        match self {
+            Verb::Create | Verb::Run => 1,
+            Verb::Exec => 2,
+            Verb::Start | Verb::Delete => usize::MAX,
+        }
+    }
 }
 
 impl fmt::Display for Verb {
@@ -28,6 +54,8 @@ impl fmt::Display for Verb {
         f.write_str(match self {
             Verb::Create => "create",
             Verb::Start => "start",
+            Verb::Run => "run",
+            Verb::Exec => "exec",
             Verb::Delete => "delete",
         })
     }
@@ -48,12 +76,32 @@ pub struct Tally {
     pub failures: usize,
 }
 
+/// One fault at one step.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// Where the step is in the clean run.
+    pub place: usize,
+    /// What fails, and how.
+    pub at: (Step, Fault),
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.at.0, self.at.1)
+    }
+}
+
 /// One walk in one lab.
 pub struct Walk<'a> {
-    lab: &'a Lab,
-    verb: Verb,
-    /// How the container looks when nothing fails.
-    usual: String,
+    pub(crate) lab: &'a Lab,
+    pub(crate) verb: Verb,
+    /// How the container looks, or what it has printed, when nothing fails.
+    pub(crate) usual: String,
+    /// How it looks before the command, where that is exec.
+    pub(crate) before: String,
+    pub(crate) marks: Marks,
+    /// What is compiled of the module, once that is known.
+    pub(crate) code: Option<Entry>,
     steps: Vec<Step>,
     count: usize,
     /// Prints each case before it runs.
@@ -61,27 +109,55 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Runs the command once without a fault. `first` is the number of the first container.
-    pub fn record(lab: &'a Lab, verb: Verb, first: usize) -> Result<Walk<'a>, Error> {
-        let mut walk = Walk { lab, verb, usual: String::new(), steps: Vec::new(), count: first, verbose: false };
+    /// Runs the command once without a fault. `first` is the number of the first container, `code` what the cache shall have.
+    pub fn record(lab: &'a Lab, verb: Verb, first: usize, code: Option<Entry>) -> Result<Walk<'a>, Error> {
+        let (usual, before) = (String::new(), String::new());
+        let marks = Marks::default();
+        let mut walk = Walk { lab, verb, usual, before, marks, code, steps: Vec::new(), count: first, verbose: false };
         let id = walk.next_id();
-        let mut problems = Vec::new();
-        walk.prepare(&id)?;
-        let run = tracer::run(&mut lab.command(&walk.args(&id), true)?, None, false)?;
-        if run.ending != Ending::Exited(0) {
-            lab.sweep(&id)?;
-            return Err(format!("{verb} without a fault: {:?}: {}", run.ending, lab.stderr()).into());
-        }
-        if verb != Verb::Delete {
-            walk.usual = walk.look(&id, &mut problems)?;
-        }
-        walk.finish(&id, &mut problems)?;
+        let clean = walk.record_clean(&id);
         lab.sweep(&id)?;
-        if let [first, ..] = problems.as_slice() {
-            return Err(format!("{verb} without a fault: {first}").into());
-        }
-        walk.steps = run.steps;
+        clean.map_err(|error| format!("{verb} without a fault: {error}"))?;
         Ok(walk)
+    }
+
+    fn record_clean(&mut self, id: &str) -> Result<(), Error> {
+        let (lab, verb) = (self.lab, self.verb);
+        self.prepare(id)?;
+        if verb == Verb::Exec {
+            self.before = self.look_at_init(id)?;
+        }
+        let run = tracer::run(&mut lab.command(&self.args(id), true)?, None, self.rest(false))?;
+        if run.ending != Ending::Exited(verb.success()) {
+            return Err(format!("{:?}: {}", run.ending, lab.stderr()).into());
+        }
+        let mut problems = Vec::new();
+        match verb {
+            Verb::Delete => {}
+            Verb::Run => self.usual = lab.stdout(),
+            _ => self.usual = self.look(id, &mut problems)?,
+        }
+        if lab.workload.is_module() && matches!(verb, Verb::Create | Verb::Exec) {
+            self.check_compiled(&mut problems)?;
+        }
+        if lab.workload.compiles() {
+            self.code = cache::entries().into_iter().find(|entry| entry.name.ends_with(".aot"));
+            problems.extend(self.code.is_none().then(|| "nothing was compiled".to_owned()));
+        }
+        self.marks = Marks::find(&run.steps, verb.container(), lab.workload.is_module(), lab.workload.compiles());
+        self.steps = run.steps;
+        self.finish(id, &mut problems)?;
+        problems.into_iter().next().map_or(Ok(()), |first| Err(first.into()))
+    }
+
+    /// The module runs as this workload says.
+    fn check_compiled(&self, problems: &mut Vec<String>) -> Result<(), Error> {
+        let pid = if self.verb == Verb::Exec { self.lab.exec_pid()? } else { self.lab.pid()? };
+        let wanted = matches!(self.lab.workload, Workload::Cached | Workload::BeforeStart);
+        if picture::is_compiled(pid)? != wanted {
+            problems.push(format!("the module runs {}", if wanted { "interpreted" } else { "compiled" }));
+        }
+        Ok(())
     }
 
     /// The number of the next container, for a walk after this one.
@@ -94,32 +170,42 @@ impl<'a> Walk<'a> {
         self.steps.len()
     }
 
-    /// The cases: every step with every fault, or a sample that has each call of each process at least once.
-    pub fn cases(&self, full: bool) -> Vec<(Step, Fault)> {
-        const ERRORS: [Errno; 3] = [Errno::EPERM, Errno::ENOMEM, Errno::EINTR];
+    /// The cases: every step with every fault, or a sample; of the compiler's own program a sample, unless `all` are asked for.
+    pub fn cases(&self, full: bool, all: bool) -> Vec<Case> {
+        let stride = self.lab.workload.stride(self.verb);
         let mut seen = HashSet::new();
         let mut cases = Vec::new();
         for (place, step) in self.steps.iter().enumerate() {
-            let first = seen.insert((step.process, step.number));
-            if step.can_fail() && registers::CAN_FAIL_CALLS && (full || first || place % 5 == 0) {
-                let errors = if full { &ERRORS[..] } else { &ERRORS[place % 3..=place % 3] };
-                let errors = errors.iter().filter(|errno| !step.has_another_way(**errno));
-                cases.extend(errors.map(|errno| (*step, Fault::Error(*errno))));
+            let first = seen.insert((step.process, step.number)) && stride <= EACH_CALL;
+            let full = full && (all || !self.marks.is_compiler_program(step, place));
+            // A native payload's own affair; and what the kernel never does.
+            let may_fail = step.can_fail() && (self.lab.workload.is_module() || !self.marks.is_guests(step, place));
+            // Threads that wait for each other would do so for ever, up to the compiler's limit of time.
+            let may_fail = may_fail && !(step.name() == "futex" && self.marks.is_compiler_program(step, place));
+            if may_fail && registers::CAN_FAIL_CALLS && (full || first || place % stride == 0) {
+                cases.extend(self.errors(step, place, full).map(|fault| Case { place, at: (*step, fault) }));
             }
-            if full || place % 5 == 2 {
-                cases.push((*step, Fault::Kill));
+            if full || place % stride == 2 {
+                cases.push(Case { place, at: (*step, Fault::Kill) });
             }
         }
         cases
     }
 
+    fn errors(&self, step: &Step, place: usize, all: bool) -> impl Iterator<Item = Fault> {
+        const ERRORS: [Errno; 3] = [Errno::EPERM, Errno::ENOMEM, Errno::EINTR];
+        let step = *step;
+        let some = if all { &ERRORS[..] } else { &ERRORS[place % 3..=place % 3] };
+        some.iter().filter(move |errno| !step.has_another_way(**errno)).map(|errno| Fault::Error(*errno))
+    }
+
     /// Runs the cases one after the other.
-    pub fn run(&mut self, cases: &[(Step, Fault)], tally: &mut Tally) -> Result<(), Error> {
+    pub fn run(&mut self, cases: &[Case], tally: &mut Tally) -> Result<(), Error> {
         for case in cases {
             let id = self.next_id();
             let mut problems = Vec::new();
             if self.verbose {
-                say(&format!("{} {} {}", self.verb, case.0, case.1));
+                say(&format!("{} {case}", self.verb));
             }
             if let Err(error) = self.one(&id, case, tally, &mut problems) {
                 problems.push(error.to_string());
@@ -129,11 +215,32 @@ impl<'a> Walk<'a> {
                 problems.truncate(SHOWN);
                 let more = if more == 0 { String::new() } else { format!("; and {more} more") };
                 tally.failures += 1;
-                say(&format!("FAIL {} {} {}: {}{more}", self.verb, case.0, case.1, problems.join("; ")));
+                say(&format!("FAIL {} {} {case}: {}{more}", self.lab.workload, self.verb, problems.join("; ")));
             }
             self.lab.sweep(&id)?;
         }
         Ok(())
+    }
+
+    fn one(&self, id: &str, case: &Case, tally: &mut Tally, problems: &mut Vec<String>) -> Result<(), Error> {
+        self.prepare(id)?;
+        let committed = self.marks.is_after_commit(&case.at.0, case.place);
+        let run = tracer::run(&mut self.lab.command(&self.args(id), true)?, Some(&case.at), self.rest(committed))?;
+        if run.injected {
+            tally.injected += 1;
+        } else {
+            tally.not_reached += 1;
+        }
+        if run.hung {
+            problems.push("hangs, or something outlives the parent".into());
+        }
+        self.judge(id, case, run.ending, tally, problems)?;
+        self.finish(id, problems)
+    }
+
+    /// Whom the tracer lets go: the compiler, never.
+    fn rest(&self, always: bool) -> Rest {
+        Rest { always, watched: if self.lab.workload.compiles() { 2 } else { usize::MAX } }
     }
 
     fn next_id(&mut self) -> String {
@@ -145,6 +252,8 @@ impl<'a> Walk<'a> {
         match self.verb {
             Verb::Create => self.lab.create_args(id),
             Verb::Start => vec!["start".into(), id.into()],
+            Verb::Run => self.lab.run_args(id),
+            Verb::Exec => self.lab.exec_args(id),
             Verb::Delete => vec!["delete".into(), "--force".into(), id.into()],
         }
     }
@@ -152,137 +261,44 @@ impl<'a> Walk<'a> {
     /// Brings the container to where the command finds it.
     fn prepare(&self, id: &str) -> Result<(), Error> {
         self.lab.fresh_outputs();
-        if self.verb != Verb::Create {
+        self.fill_cache()?;
+        if !matches!(self.verb, Verb::Create | Verb::Run) {
             self.must(&self.lab.create_args(id))?;
             self.lab.fresh_outputs();
         }
-        if self.verb == Verb::Delete {
+        if matches!(self.verb, Verb::Delete | Verb::Exec) {
+            let init = self.lab.pid()?;
             self.must(&["start".to_owned(), id.to_owned()])?;
+            self.lab.payload_output(init)?;
             self.lab.fresh_outputs();
         }
         Ok(())
     }
 
-    fn must(&self, args: &[String]) -> Result<(), Error> {
+    /// Puts the code into the cache, or takes it out, whichever this workload begins with.
+    pub(crate) fn fill_cache(&self) -> Result<(), Error> {
+        match self.lab.workload {
+            Workload::Native => Ok(()),
+            Workload::Cached => cache::set(self.code.as_ref()),
+            _ => cache::set(None),
+        }
+    }
+
+    /// `create` must succeed; a compiler that it begins is seen to its end.
+    pub(crate) fn create_again(&self, id: &str) -> Result<(), Error> {
+        if !self.lab.workload.compiles() {
+            return self.must(&self.lab.create_args(id));
+        }
+        let run = tracer::run(&mut self.lab.command(&self.lab.create_args(id), true)?, None, self.rest(false))?;
+        if run.ending == Ending::Exited(0) { Ok(()) } else { Err(format!("{:?}: {}", run.ending, self.lab.stderr()).into()) }
+    }
+
+    /// The runtime must succeed.
+    pub(crate) fn must(&self, args: &[String]) -> Result<(), Error> {
         let call = self.lab.call(args)?;
         if call.code == Some(0) {
             return Ok(());
         }
         Err(format!("{} ended with {:?}: {}", args.join(" "), call.code, call.stderr.trim_end()).into())
-    }
-
-    fn one(&self, id: &str, case: &(Step, Fault), tally: &mut Tally, problems: &mut Vec<String>) -> Result<(), Error> {
-        self.prepare(id)?;
-        let committed = self.is_after_commit(&case.0);
-        let run = tracer::run(&mut self.lab.command(&self.args(id), true)?, Some(case), committed)?;
-        if run.injected {
-            tally.injected += 1;
-        } else {
-            tally.not_reached += 1;
-        }
-        if run.hung {
-            problems.push("hangs, or init outlives its parent".into());
-        }
-        match run.ending {
-            Ending::Exited(0) => {
-                tally.survived += 1;
-                let mut found = Vec::new();
-                self.check_works(id, &mut found)?;
-                if !self.is_after_ready(&case.0) || !self.is_one_error_line() {
-                    problems.append(&mut found);
-                }
-            }
-            // Nobody was told, but the container is there.
-            Ending::Killed(_) if committed && case.1 == Fault::Kill => {
-                tally.died += 1;
-                self.check_works(id, problems)?;
-            }
-            // Rust's runtime and libc give up by a signal, or by 127, where they cannot even report.
-            Ending::Killed(_) | Ending::Exited(127) => {
-                tally.died += 1;
-                if case.1 != Fault::Kill && !case.0.may_abort() {
-                    problems.push(format!("{:?} instead of an error: {:?}", run.ending, self.lab.stderr()));
-                }
-            }
-            Ending::Exited(code) => self.check_refusal(id, code, problems)?,
-        }
-        self.finish(id, problems)
-    }
-
-    /// Whether the parent has sent Committed, the last thing that it says to init in create: from there on init stays.
-    fn is_after_commit(&self, step: &Step) -> bool {
-        let place = self.steps.iter().position(|one| one == step);
-        self.verb == Verb::Create
-            && step.process == 0
-            && place > self.steps.iter().rposition(|one| one.process == 0 && one.sends())
-    }
-
-    /// Whether init has said Ready: if it ends from there on, create may have succeeded already, and start has to tell.
-    fn is_after_ready(&self, step: &Step) -> bool {
-        let place = self.steps.iter().position(|one| one == step);
-        let said = self.steps.iter().rposition(|one| one.process == step.process && one.sends());
-        self.verb == Verb::Create && step.process > 0 && place > said
-    }
-
-    /// The command said that it succeeded: then nothing of what was asked for may be missing.
-    fn check_works(&self, id: &str, problems: &mut Vec<String>) -> Result<(), Error> {
-        if self.verb == Verb::Delete {
-            problems.extend(self.lab.leftovers(id)?);
-            return Ok(());
-        }
-        let now = self.look(id, problems)?;
-        let differences = picture::differences(&self.usual, &now);
-        problems.extend(differences.into_iter().map(|line| format!("succeeded, but {line}")));
-        Ok(())
-    }
-
-    fn is_one_error_line(&self) -> bool {
-        let stderr = self.lab.stderr();
-        stderr.contains("level=error") && stderr.lines().count() == 1
-    }
-
-    /// The command said that it failed: one line, and create has cleaned up by itself.
-    fn check_refusal(&self, id: &str, code: i32, problems: &mut Vec<String>) -> Result<(), Error> {
-        if !self.is_one_error_line() {
-            let stderr = self.lab.stderr();
-            problems.push(format!("exit code {code} with {stderr:?} instead of one error line"));
-        }
-        if self.verb == Verb::Create {
-            let left = self.lab.leftovers(id)?;
-            problems.extend(left.into_iter().map(|what| format!("left by the failed create: {what}")));
-        }
-        Ok(())
-    }
-
-    /// Starts the container unless the command did, and draws it.
-    fn look(&self, id: &str, problems: &mut Vec<String>) -> Result<String, Error> {
-        let pid = self.lab.pid()?;
-        if self.verb == Verb::Create {
-            self.lab.fresh_outputs();
-            let start = self.lab.call(&["start", id])?;
-            if start.code != Some(0) {
-                problems.push(format!("start ended with {:?}: {}", start.code, start.stderr.trim_end()));
-                return Ok(String::new());
-            }
-        }
-        let payload = self.lab.payload_output(pid)?;
-        picture::take(pid, id, &payload)
-    }
-
-    /// `delete --force`, nothing left, and the id free for another container.
-    fn finish(&self, id: &str, problems: &mut Vec<String>) -> Result<(), Error> {
-        let delete = ["delete", "--force", id].map(str::to_owned);
-        self.lab.fresh_outputs();
-        if let Err(error) = self.must(&delete) {
-            problems.push(error.to_string());
-        }
-        let left = self.lab.leftovers(id)?;
-        problems.extend(left.into_iter().map(|what| format!("left after delete --force: {what}")));
-        if let Err(error) = self.must(&self.lab.create_args(id)).and_then(|()| self.must(&delete)) {
-            problems.push(format!("the id used again: {error}"));
-        }
-        let left = self.lab.leftovers(id)?;
-        problems.extend(left.into_iter().map(|what| format!("left after the second delete: {what}")));
-        Ok(())
     }
 }

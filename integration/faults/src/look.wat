@@ -1,0 +1,43 @@
+;; The module that walks run: shows its arguments, its environment, and whether it can make a file in its root. `_start` ends with 7,
+;; `stay` stays.
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "new")
+  (data (i32.const 8) "\0aready\0a")
+  (data (i32.const 16) "made ")
+  (func $say (param $at i32) (param $length i32)
+    (i32.store (i32.const 32) (local.get $at))
+    (i32.store (i32.const 36) (local.get $length))
+    (drop (call $fd_write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40))))
+  (func $look
+    (drop (call $args_sizes_get (i32.const 48) (i32.const 52)))
+    (drop (call $args_get (i32.const 1024) (i32.const 4096)))
+    (call $say (i32.const 4096) (i32.load (i32.const 52)))
+    (drop (call $environ_sizes_get (i32.const 48) (i32.const 52)))
+    (drop (call $environ_get (i32.const 1024) (i32.const 8192)))
+    (call $say (i32.const 8192) (i32.load (i32.const 52)))
+    (if (i32.eqz (call $path_open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 3) (i32.const 1) (i64.const 64) (i64.const 64)
+          (i32.const 0) (i32.const 48)))
+      (then (call $say (i32.const 16) (i32.const 5))))
+    (call $say (i32.const 8) (i32.const 7)))
+  (func (export "_start")
+    (call $look)
+    (call $proc_exit (i32.const 7)))
+  (func (export "stay")
+    (call $look)
+    ;; a subscription to the monotonic clock, in 1000 seconds
+    (i32.store (i32.const 144) (i32.const 1))
+    (i64.store (i32.const 152) (i64.const 1000000000000))
+    ;; again and again: it is interrupted when the tracer lets go
+    (loop $on
+      (drop (call $poll_oneoff (i32.const 128) (i32.const 256) (i32.const 1) (i32.const 48)))
+      (br $on)))
+)
