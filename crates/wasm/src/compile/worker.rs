@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::FromRawFd;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wasmedge_sys::ffi;
 
 pub(super) const MODULE: i32 = 3;
@@ -19,7 +20,12 @@ pub(super) const SPEECH: i32 = 5;
 pub(super) const OUT: &CStr = c"/out";
 const OUTPUT: &CStr = c"/out/code.wasm";
 
+/// What WasmEdge's log says when its linker has succeeded. It does not ask for itself: the result is a success without, too, and holds an
+/// object that was never linked, with which every start of the module would crash.
+const DONE: &str = "codegen done";
+
 static SPEAKER: OnceLock<File> = OnceLock::new();
+static LINKED: AtomicBool = AtomicBool::new(false);
 
 /// Compiles descriptor 3 into descriptor 4; the exit code. What went wrong is said on descriptor 5.
 #[must_use]
@@ -81,6 +87,9 @@ fn translate(bytes: &[u8], optimise: u8) -> Result<std::os::fd::OwnedFd, String>
         let message = unsafe { CStr::from_ptr(ffi::WasmEdge_ResultGetMessage(done)) };
         return Err(message.to_string_lossy().into_owned());
     }
+    if !LINKED.load(Ordering::Relaxed) {
+        return Err("the linker failed".into());
+    }
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     open(OUTPUT, flags, Mode::empty()).map_err(|errno| format!("open the result: {}", skiff_sys::errno_text(errno)))
 }
@@ -89,6 +98,7 @@ fn translate(bytes: &[u8], optimise: u8) -> Result<std::os::fd::OwnedFd, String>
 unsafe extern "C" fn logged(message: *const ffi::WasmEdge_LogMessage) {
     // SAFETY: the engine passes a message that lives during the call.
     let line = text(unsafe { &*message }.Message);
+    LINKED.fetch_or(line.contains(DONE), Ordering::Relaxed);
     let (Some(phase), Some(speech)) = (PHASES.iter().position(|(words, _)| line.contains(words)), SPEAKER.get()) else { return };
     let _ = (&mut &*speech).write_all(&[phase as u8 + 1]);
 }
