@@ -27,6 +27,8 @@ pub(crate) struct Module<'a> {
     plugins: Vec<String>,
     /// What the parent knows compiled code of.
     known: Option<(program::Identity, Compiled)>,
+    /// The process' memory is hidden from a module.
+    hidden: bool,
     becomes: Option<Becomes>,
 }
 
@@ -41,7 +43,7 @@ impl<'a> Module<'a> {
     pub(crate) fn new(plan: &'a WasmPlan) -> Self {
         let directory = plan.plugin_dir.as_deref().unwrap_or(Path::new(""));
         let files = plan.plugins.iter().map(|name| plugin::checked(directory, name)).collect();
-        Module { plan, files, plugins: Vec::new(), known: None, becomes: None }
+        Module { plan, files, plugins: Vec::new(), known: None, hidden: false, becomes: None }
     }
 
     /// Decides by the file's first bytes, and loads a module.
@@ -52,6 +54,11 @@ impl<'a> Module<'a> {
             // The native handler looks for itself, and has the words that clients know.
             Ok(_) | Err(_) => return native(process),
         };
+        if !self.hidden {
+            // The container may have changed the file meanwhile.
+            let why = "it was no module, or could not be read, when its process could still be hidden from it";
+            return Err(Fault::new(Errno::EACCES, format!("exec: \"{}\": {why}", program.name)));
+        }
         close_handed_on().map_err(|errno| Fault::new(errno, "close the descriptors that were handed on"))?;
         let loaded = self.load(&program, process).map_err(|refusal| refused(&program, &refusal))?;
         let walls =
@@ -92,15 +99,15 @@ impl Handler for Module<'_> {
     }
 
     fn find(&mut self, process: &Process, parent: &dyn Parent) -> Result<(), Fault> {
-        // What cannot be read with all rights (a directory of another machine's) is interpreted: only the user's own look decides.
-        let Ok(program) = Program::find(process) else { return Ok(()) };
-        if !program.is_ours(self.plan) {
+        let program = Program::find(process);
+        // In a strict container nothing but a module runs, whether or not it can be read with all rights.
+        if !program.as_ref().map_or(self.plan.strict, |program| program.is_ours(self.plan)) {
             return Ok(());
         }
         hide::own_memory(&self.plan.preopens)?;
-        if self.plan.interpret {
-            return Ok(());
-        }
+        self.hidden = true;
+        // What cannot be read with all rights (a directory of another machine's) is interpreted: only the user's own look decides.
+        let Some(program) = program.ok().filter(|_| !self.plan.interpret) else { return Ok(()) };
         let Ok(module) = loaded::read(&program.file) else { return Ok(()) };
         let Some(found) = parent.compiled(cache::sum(&module), program.file.as_fd())? else { return Ok(()) };
         let mut code = Vec::new();

@@ -11,6 +11,7 @@ use skiff_launch::Fault;
 use skiff_plan::Preopen;
 use skiff_sys::mount::{Filesystem, attr, move_mount, open_tree, set_attributes};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,11 @@ const COVER: &str = "cover";
 /// Whatever the kernel answers: a module that could change the engine is not started.
 pub(crate) fn own_memory(preopens: &[Preopen]) -> Result<(), Fault> {
     let held = |place: &PathBuf| preopens.iter().any(|dir| place.starts_with(&dir.path) || dir.path.starts_with(place));
-    // Without /proc there is nothing to hide.
-    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = match std::fs::read("/proc/self/mountinfo") {
+        // Without /proc there is nothing to hide.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        other => other.map_err(|error| failed(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?,
+    };
     let places: Vec<PathBuf> = proc_mounts(&mounts).filter(held).collect();
     if places.is_empty() {
         return Ok(());
@@ -73,7 +77,11 @@ fn cover(place: &Path) -> nix::Result<()> {
     let found = files
         .filter_map(|path| refer(&path).map_or_else(|errno| (errno != Errno::ENOENT).then_some(Err(errno)), |fd| Some(Ok(fd))));
     let targets = found.collect::<nix::Result<Vec<OwnedFd>>>()?;
-    let Ok(thread) = refer("thread-self") else { return Ok(()) };
+    let thread = match refer("thread-self") {
+        // Of another pid namespace: this process is not in it.
+        Err(Errno::ENOENT) => return Ok(()),
+        other => other?,
+    };
     let covers = covers(thread, &place.join("thread-self"), targets.len())?;
     covers.iter().zip(&targets).try_for_each(|(cover, target)| move_mount(cover.as_fd(), target.as_fd()))
 }
