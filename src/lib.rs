@@ -54,8 +54,8 @@ struct Start {
     inherited_fds: u32,
 }
 
-/// Runs the command line of this process; `wasm` is there in the second binary. Exit codes are runc's: 1 for every failure, usage errors included; `run`
-/// in the foreground gives the container's own.
+/// Runs the command line of this process; `wasm` is there in the second binary. Exit codes are runc's: 1 for every failure, usage
+/// errors included; `run` in the foreground gives the container's own.
 pub fn main(args: Args, wasm: Option<&'static dyn Wasm>) -> u8 {
     // Before anything is opened. Nobody asks for what is not to be handed on.
     let hands_on = args.mention("preserve-fds") || std::env::var_os("LISTEN_FDS").is_some();

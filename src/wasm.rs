@@ -60,7 +60,8 @@ pub(crate) fn hand_over(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The engine that containers here get, if any: this binary's, or what the second one says of itself. One that cannot run is none.
+/// The engine that containers here get, if any: this binary's, or what the second one says of itself. One that cannot run is
+/// none.
 pub(crate) fn engine(context: &Context) -> Option<String> {
     if let Some(wasm) = context.wasm {
         return Some(wasm.version());

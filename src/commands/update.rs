@@ -79,7 +79,8 @@ struct Flags {
     mem_bw_schema: Option<String>,
 }
 
-/// Nothing named is nothing changed, as with runc. The container's limits are the new ones when this returns without an error, and the old ones when it fails.
+/// Nothing named is nothing changed, as with runc. The container's limits are the new ones when this returns without an error,
+/// and the old ones when it fails.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let change = match &args.resources {
         Some(file) => read(file)?,

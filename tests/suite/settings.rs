@@ -1,5 +1,5 @@
-//! `/etc/skiff/skiff.toml`, the file of a user without root, and the annotations about WebAssembly, as far as no engine is needed.
-//! The settings lie on an /etc of the test's own, in a mount namespace of its own.
+//! `/etc/skiff/skiff.toml`, the file of a user without root, and the annotations about WebAssembly, as far as no engine is
+//! needed. The settings lie on an /etc of the test's own, in a mount namespace of its own.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

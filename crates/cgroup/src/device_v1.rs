@@ -43,8 +43,8 @@ pub(crate) fn changes(held: &str, rules: &[DeviceRule]) -> Result<Vec<Line>, Err
     Rules::of(rules).map(|wanted| wanted.instead_of(held))
 }
 
-/// The lines that turn a cgroup with `held` back into one that had `before`. Of one that allows everything the kernel does not tell
-/// the exceptions: there is no way back to these, and no line.
+/// The lines that turn a cgroup with `held` back into one that had `before`. Of one that allows everything the kernel does not
+/// tell the exceptions: there is no way back to these, and no line.
 pub(crate) fn back(held: &str, before: &str) -> Vec<Line> {
     let before = parse(before).map(|exceptions| Rules { allow_by_default: false, exceptions });
     before.map(|rules| rules.instead_of(held)).unwrap_or_default()

@@ -268,7 +268,8 @@ impl Cgroup {
     /// What the container uses and has used.
     ///
     /// # Errors
-    /// [`Error::NoCgroup`], `ENOENT` when the cgroup is gone, a file that cannot be read or understood; one that is not there is none.
+    /// [`Error::NoCgroup`], `ENOENT` when the cgroup is gone, a file that cannot be read or understood; one that is not there is
+    /// none.
     pub fn stats(&self) -> Result<Stats, Error> {
         either!(self, cgroup => cgroup.stats(), Err(Error::NoCgroup))
     }

@@ -1,5 +1,5 @@
-//! The container's cgroup where it is another's already, or where the runtime has no right to one: then what runc does without being
-//! told, and no more. Parent side.
+//! The container's cgroup where it is another's already, or where the runtime has no right to one: then what runc does without
+//! being told, and no more. Parent side.
 
 use crate::Error;
 use nix::errno::Errno;
@@ -9,8 +9,8 @@ use skiff_plan::{CgroupFacts, CgroupLayout, CgroupPlan, HostFacts, InitOp, Mount
 use skiff_state::{Record, Store};
 use std::path::Path;
 
-/// Refuses a cgroup that another container has, though nothing of it may be in there now: one would be limited, killed and removed
-/// with the other. A directory that is not there yet is nobody's.
+/// Refuses a cgroup that another container has, though nothing of it may be in there now: one would be limited, killed and
+/// removed with the other. A directory that is not there yet is nobody's.
 ///
 /// # Errors
 /// `linux.cgroupsPath` names such a cgroup.

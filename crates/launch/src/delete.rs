@@ -45,8 +45,8 @@ fn try_delete(store: &Store, id: &str, force: bool) -> Result<Vec<String>, Error
         }
         Err(error) => return Err(error),
     };
-    // A create that was killed before it made its cgroup may have recorded one that another container lives in; it would have been
-    // refused. That container must not die for it.
+    // A create that was killed before it made its cgroup may have recorded one that another container lives in; it would have
+    // been refused. That container must not die for it.
     let anothers = record.init.is_none() && claimant(&record, store).is_some();
     let cgroup = if anothers { Cgroup::open(&Default::default()) } else { Cgroup::open(&record.cgroup) };
     remove(dir, &record, &cgroup)

@@ -1,4 +1,5 @@
-//! The second binary, which lies beside the first: whether it can run, and going on as it. Parent side, before anything has happened.
+//! The second binary, which lies beside the first: whether it can run, and going on as it. Parent side, before anything has
+//! happened.
 
 use crate::Error;
 use crate::error::Act;

@@ -234,7 +234,8 @@ fn failure(packet: &[u8; SIZE]) -> Failure {
     Failure { step: word(packet, 2), fault: Fault { errno: Errno::from_raw(number(packet)), argument } }
 }
 
-/// A connected pair: init's end and the parent's. init's is the lower number, beside the FIFO's: one call less to close all others.
+/// A connected pair: init's end and the parent's. init's is the lower number, beside the FIFO's: one call less to close all
+/// others.
 pub(crate) fn pair() -> nix::Result<(Sync, Sync)> {
     let (init, parent) = skiff_sys::seqpacket_pair()?;
     Ok((Sync(init), Sync(parent)))

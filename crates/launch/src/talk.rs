@@ -38,7 +38,8 @@ impl Talk<'_> {
         }
     }
 
-    /// One that is killed when it has cloned the other leaves that behind with the socket open, so that its end must show elsewhere.
+    /// One that is killed when it has cloned the other leaves that behind with the socket open, so that its end must show
+    /// elsewhere.
     fn until_word_or_end(&self) -> Result<(), Error> {
         let word = || PollFd::new(self.sync.0.as_fd(), PollFlags::POLLIN);
         let mut fds = [word(), PollFd::new(self.child.pidfd.as_fd(), PollFlags::POLLIN)];

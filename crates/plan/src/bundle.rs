@@ -59,7 +59,8 @@ fn canonical(act: &'static str, path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|source| Error::Io { act, path: path.to_owned(), source })
 }
 
-/// The last name of `root.path` may not be a symbolic link: it would lead wherever whoever owns the bundle wants, after we looked.
+/// The last name of `root.path` may not be a symbolic link: it would lead wherever whoever owns the bundle wants, after we
+/// looked.
 fn find_rootfs(bundle: &Bundle) -> Result<PathBuf, Error> {
     let Some(root) = bundle.spec.root() else { return Ok(PathBuf::new()) };
     if root.path().as_os_str().is_empty() {

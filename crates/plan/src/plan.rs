@@ -150,7 +150,8 @@ pub enum InitOp {
     },
     /// Make `process.cwd` where it is missing, as runc does.
     WorkingDirectory(PathBuf),
-    /// Everything is mounted and the host's root is still there: prestart and createRuntime hooks, then the createContainer hooks.
+    /// Everything is mounted and the host's root is still there: prestart and createRuntime hooks, then the createContainer
+    /// hooks.
     Hooks,
     /// Make the process' terminal, and bind it on `/dev/console`.
     Console,
@@ -197,7 +198,8 @@ pub struct Mount {
     pub attr: AttrChange,
     /// Attributes of the whole tree (`rro`, `rnosuid`, ...).
     pub recursive_attr: AttrChange,
-    /// Propagation changes in the order asked for: `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, each perhaps with `MS_REC`.
+    /// Propagation changes in the order asked for: `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, each perhaps with
+    /// `MS_REC`.
     pub propagation: Vec<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! `/etc/skiff/skiff.toml`: what the administrator decides for every container. A user without root may have a file too, which can
-//! only take away. Parent side; all but [`Settings::load`] is pure. The format is described in docs/wasm-settings.md.
+//! `/etc/skiff/skiff.toml`: what the administrator decides for every container. A user without root may have a file too, which
+//! can only take away. Parent side; all but [`Settings::load`] is pure. The format is described in docs/wasm-settings.md.
 
 mod document;
 mod load;

@@ -1,5 +1,5 @@
-//! What a WebAssembly module may do in its container: the default of skiff.toml, changed by annotations, below the administrator's
-//! ceiling. Parent side, pure.
+//! What a WebAssembly module may do in its container: the default of skiff.toml, changed by annotations, below the
+//! administrator's ceiling. Parent side, pure.
 
 mod annotations;
 mod ceiling;

@@ -78,8 +78,8 @@ impl StateDir {
     }
 
     /// Waits until no other command changes the container; the lock is held until [`StateDir::unlock`] or the end of this value.
-    /// A process that inherits the descriptor holds it, too, until it closes it. [`Error::NotExist`] when the container was deleted
-    /// meanwhile.
+    /// A process that inherits the descriptor holds it, too, until it closes it. [`Error::NotExist`] when the container was
+    /// deleted meanwhile.
     pub fn lock(&self) -> Result<(), Error> {
         self.lock_new()?;
         match fstat(&self.fd) {
@@ -203,7 +203,8 @@ impl StateDir {
         .map_err(|e| self.error("remove", "", e))
     }
 
-    /// What is in the way was renamed there before, by a delete that was killed or has not finished: it is garbage, so it goes first.
+    /// What is in the way was renamed there before, by a delete that was killed or has not finished: it is garbage, so it goes
+    /// first.
     fn rename_aside(&self) -> nix::Result<PathBuf> {
         let aside = self.path.with_file_name(aside(&self.id));
         match renameat(AT_FDCWD, &self.path, AT_FDCWD, &aside) {

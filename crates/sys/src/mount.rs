@@ -78,7 +78,8 @@ pub fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> nix::Result<
     check(unsafe { libc::syscall(libc::SYS_move_mount, mount.as_raw_fd(), empty, target.as_raw_fd(), empty, flags) }).map(drop)
 }
 
-/// A filesystem context (fsopen(2)): set it up with [`Filesystem::flag`] and [`Filesystem::option`], then [`Filesystem::mount`] it.
+/// A filesystem context (fsopen(2)): set it up with [`Filesystem::flag`] and [`Filesystem::option`], then [`Filesystem::mount`]
+/// it.
 #[derive(Debug)]
 pub struct Filesystem(OwnedFd);
 
@@ -142,7 +143,8 @@ struct MountAttr {
     userns_fd: u64,
 }
 
-/// Changes attributes and propagation (`MS_SHARED`, ... or 0) of the mount that `mount` refers to, and of those below it if `recursive`.
+/// Changes attributes and propagation (`MS_SHARED`, ... or 0) of the mount that `mount` refers to, and of those below it if
+/// `recursive`.
 ///
 /// # Errors
 /// As mount_setattr(2); `EPERM` for an attribute that a user namespace has locked.

@@ -1,7 +1,7 @@
 //! WasmEdge's C interface at the level of loader, validator, executor and store, as functions that cannot be called wrongly.
 //!
-//! Not its `VM`, which carries a cost table of 512 KiB, and not the SDK's executor, which adds two system calls to every host call
-//! and frees statistics that it is lent. Contexts are never freed: the process runs one module and ends.
+//! Not its `VM`, which carries a cost table of 512 KiB, and not the SDK's executor, which adds two system calls to every host
+//! call and frees statistics that it is lent. Contexts are never freed: the process runs one module and ends.
 
 use crate::refusal::Refusal;
 use std::ffi::{CStr, c_char};
@@ -88,7 +88,8 @@ impl Engine {
             // SAFETY: no arguments.
             made(unsafe { ffi::WasmEdge_StatisticsCreate() }, "statistics")
         })?;
-        // SAFETY: both contexts are live, or the second is null, which means none; the executor keeps the statistics, which live on.
+        // SAFETY: both contexts are live, or the second is null, which means none; the executor keeps the statistics, which live
+        // on.
         let executor = made(unsafe { ffi::WasmEdge_ExecutorCreate(config, statistics) }, "executor")?;
         if let Some(fuel) = settings.fuel {
             // SAFETY: a live context. Only now: making the executor resets the limit.
@@ -106,7 +107,8 @@ impl Engine {
         checked(result).map(drop).map_err(|failure| Refusal::Engine(failure.message))
     }
 
-    /// Instantiates: memories are made, data is copied, and a start function runs. Guest code from here on. `None`: it has exited.
+    /// Instantiates: memories are made, data is copied, and a start function runs. Guest code from here on. `None`: it has
+    /// exited.
     pub(crate) fn instantiate(&self) -> Result<Option<Instance>, Failure> {
         let mut instance = ptr::null_mut();
         // SAFETY: live contexts, and a pointer of ours to be filled.

@@ -1,8 +1,9 @@
-//! Faults of compiled code. An access beyond a memory is a trap, which the engine finds by its own SIGSEGV handler; but its handler
-//! runs on the stack that just ran out when code recurses without end, and the kernel then kills: 139 and not a word.
+//! Faults of compiled code. An access beyond a memory is a trap, which the engine finds by its own SIGSEGV handler; but its
+//! handler runs on the stack that just ran out when code recurses without end, and the kernel then kills: 139 and not a word.
 //!
-//! So the engine's call of `sigaction` comes here first (a program's definition goes before the C library's, in a shared library's
-//! eyes too): ours is installed instead, on a stack of its own; it knows a stack overflow by the address, and hands everything else on.
+//! So the engine's call of `sigaction` comes here first (a program's definition goes before the C library's, in a shared
+//! library's eyes too): ours is installed instead, on a stack of its own; it knows a stack overflow by the address, and hands
+//! everything else on.
 
 use std::mem::MaybeUninit;
 use std::os::raw::{c_int, c_void};
@@ -123,7 +124,8 @@ fn on_abort() {
     handle(libc::SIGABRT, aborted);
 }
 
-/// Installs a handler, which is async-signal-safe, past the `sigaction` above. Until there is a stack of its own it runs on the process's.
+/// Installs a handler, which is async-signal-safe, past the `sigaction` above. Until there is a stack of its own it runs on the
+/// process's.
 pub(crate) fn handle(signal: c_int, handler: extern "C" fn(c_int)) {
     // SAFETY: all fields are integers or nullable pointers, for which zero is valid.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };

@@ -1,5 +1,5 @@
-//! What the filters of our own processes share: a list of calls that are allowed, some under a condition, and one errno for the rest.
-//! It is said as `linux.seccomp` says it, and compiled as a container's profile is.
+//! What the filters of our own processes share: a list of calls that are allowed, some under a condition, and one errno for the
+//! rest. It is said as `linux.seccomp` says it, and compiled as a container's profile is.
 
 use landlock::ABI;
 use serde_json::{Value, json};

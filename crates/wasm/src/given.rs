@@ -31,8 +31,8 @@ pub(crate) fn environment(process: &Process, plan: &WasmPlan) -> Result<Vec<CStr
     Ok(env)
 }
 
-/// `PWD`, since WASI has no working directory: by the name that the module has for it. Go's programs begin there, others can go there
-/// themselves; nothing where all of them begin anyway.
+/// `PWD`, since WASI has no working directory: by the name that the module has for it. Go's programs begin there, others can go
+/// there themselves; nothing where all of them begin anyway.
 fn working_directory(cwd: &Path, preopens: &[skiff_plan::Preopen]) -> Option<CString> {
     let absolute = preopens.iter().filter(|preopen| preopen.guest.starts_with('/'));
     let below = absolute.filter_map(|preopen| Some((preopen, cwd.strip_prefix(&preopen.path).ok()?)));

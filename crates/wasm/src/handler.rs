@@ -106,7 +106,8 @@ impl Handler for Module<'_> {
         }
         hide::own_memory(&self.plan.preopens)?;
         self.hidden = true;
-        // What cannot be read with all rights (a directory of another machine's) is interpreted: only the user's own look decides.
+        // What cannot be read with all rights (a directory of another machine's) is interpreted: only the user's own look
+        // decides.
         let Some(program) = program.ok().filter(|_| !self.plan.interpret) else { return Ok(()) };
         let Ok(module) = loaded::read(&program.file) else { return Ok(()) };
         let Some(found) = parent.compiled(cache::sum(&module), program.file.as_fd())? else { return Ok(()) };

@@ -1,8 +1,8 @@
-//! A cap on what the engine's heap takes in one piece. The interpreter keeps the guest's stack in two vectors that grow without limit,
-//! by doubling: endless recursion eats 230 MB a second until the memory cgroup's OOM killer ends it.
+//! A cap on what the engine's heap takes in one piece. The interpreter keeps the guest's stack in two vectors that grow without
+//! limit, by doubling: endless recursion eats 230 MB a second until the memory cgroup's OOM killer ends it.
 //!
-//! C++ lets a program replace `operator new`; this one refuses what is larger than the cap while a module runs. Linear memories are
-//! mapped, not allocated, and a table would need millions of entries: nothing else asks for pieces of that size.
+//! C++ lets a program replace `operator new`; this one refuses what is larger than the cap while a module runs. Linear memories
+//! are mapped, not allocated, and a table would need millions of entries: nothing else asks for pieces of that size.
 
 use crate::fault::{TRAPPED, say_and_exit};
 use std::os::raw::c_void;
@@ -27,7 +27,8 @@ pub(crate) fn disarm() {
 }
 
 /// C++'s `operator new(std::size_t)`, which the array forms call too.
-// SAFETY: the symbol has the signature and the contract of the one it replaces, but that it ends the process where that would throw.
+// SAFETY: the symbol has the signature and the contract of the one it replaces, but that it ends the process where that would
+// throw.
 #[unsafe(no_mangle)]
 pub extern "C" fn _Znwm(size: usize) -> *mut c_void {
     if size > LIMIT.load(Ordering::Relaxed) {

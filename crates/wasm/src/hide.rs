@@ -1,5 +1,5 @@
-//! Hides the process' own memory from its preopens. A module's process never executes, so below `/proc/self` the module would find the
-//! engine that holds it, and the kernel lets every process write its own memory. init side, with all rights.
+//! Hides the process' own memory from its preopens. A module's process never executes, so below `/proc/self` the module would
+//! find the engine that holds it, and the kernel lets every process write its own memory. init side, with all rights.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -93,8 +93,8 @@ fn visible(place: &Path) -> nix::Result<Option<OwnedFd>> {
     Ok(is_proc.then_some(directory))
 }
 
-/// Detached mounts of a file that nobody can open, or that is empty for whoever can. Only what is attached can be copied (before Linux
-/// 6.15), so their filesystem lies at `directory` meanwhile.
+/// Detached mounts of a file that nobody can open, or that is empty for whoever can. Only what is attached can be copied (before
+/// Linux 6.15), so their filesystem lies at `directory` meanwhile.
 fn covers(directory: OwnedFd, path: &Path, count: usize) -> nix::Result<Vec<OwnedFd>> {
     let filesystem = Filesystem::open(c"tmpfs")?.mount(attr::NOSUID | attr::NODEV | attr::NOEXEC)?;
     drop(openat(&filesystem, COVER, OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?);

@@ -1,4 +1,5 @@
-//! The limits of a run, and what of them can be checked before it: the engine itself cuts or ignores silently. Pure but for the probe.
+//! The limits of a run, and what of them can be checked before it: the engine itself cuts or ignores silently. Pure but for the
+//! probe.
 
 use crate::refusal::Refusal;
 use crate::shape::Memory;
@@ -7,11 +8,13 @@ use crate::shape::Memory;
 const PAGE: u64 = 65_536;
 /// What a 32-bit memory can have (core specification, 4.2.8).
 const MOST_PAGES: u64 = 65_536;
-/// The engine reserves this for each memory, so that every 32-bit address plus offset faults in it (its lib/system/allocator.cpp).
+/// The engine reserves this for each memory, so that every 32-bit address plus offset faults in it (its
+/// lib/system/allocator.cpp).
 const RESERVATION: u64 = 12 << 30;
 /// Its own heap, stack and libraries.
 const ELSEWHERE: u64 = 1 << 30;
-/// The streams, and what the engine waits with: without the first of these two a wait ends at once, without the second it never does.
+/// The streams, and what the engine waits with: without the first of these two a wait ends at once, without the second it never
+/// does.
 const DESCRIPTORS: u64 = 3 + 2;
 
 /// What a module may use. Times and sizes are enforced in the engine's process, whatever the module does.
@@ -34,8 +37,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// With what the engine takes for the module itself off the container's limit: of a real program that is more than the program's own
-    /// memory. It is an estimate, so that what the memories begin with is left to the kernel.
+    /// With what the engine takes for the module itself off the container's limit: of a real program that is more than the
+    /// program's own memory. It is an estimate, so that what the memories begin with is left to the kernel.
     pub(crate) fn beside(&self, form: u64, memories: &[Memory]) -> Self {
         let left = self.container.map_or(u64::MAX, |container| skiff_plan::memory_for_guest(container, form));
         let max_memory = self.max_memory.map(|most| most.min(left.max(initial(memories).saturating_mul(PAGE))));

@@ -20,8 +20,8 @@ const INTERPRETED: u64 = 30;
 /// What the engine takes for each byte of native code, copies and what is known of the functions included: 4 to 5 were seen.
 const COMPILED: u64 = 6;
 
-/// Native code, as the cache has it, which the caller trusts like this program; and the very bytes that it was made of: the file could
-/// hold others by now, and code runs with no module but its own.
+/// Native code, as the cache has it, which the caller trusts like this program; and the very bytes that it was made of: the file
+/// could hold others by now, and code runs with no module but its own.
 #[derive(Debug)]
 pub struct Compiled {
     /// The module.
@@ -43,8 +43,8 @@ pub struct Loaded {
     timeout: Option<Duration>,
 }
 
-/// How a run ended. What ends it from outside does so at once and without one: a signal (128 plus its number), the wall clock (124),
-/// recursion without end (134).
+/// How a run ended. What ends it from outside does so at once and without one: a signal (128 plus its number), the wall clock
+/// (124), recursion without end (134).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It ended by itself; the code is what waitpid shows of it.
@@ -65,7 +65,8 @@ impl Outcome {
 }
 
 impl Loaded {
-    /// Loads a module, checks it, and opens its world. `known` goes before what the file holds; without it no native code is used.
+    /// Loads a module, checks it, and opens its world. `known` goes before what the file holds; without it no native code is
+    /// used.
     ///
     /// The file may be closed afterwards. What stays open is in `world`: the streams, and one descriptor for each preopen.
     ///
@@ -176,8 +177,8 @@ impl Source {
         if self.0.is_null() {
             return &[];
         }
-        // SAFETY: a readable mapping of this length that stays for ever. Somebody who shortens the file meanwhile gets us a SIGBUS,
-        // for which `fault::without_module` has prepared: the run is over by then.
+        // SAFETY: a readable mapping of this length that stays for ever. Somebody who shortens the file meanwhile gets us a
+        // SIGBUS, for which `fault::without_module` has prepared: the run is over by then.
         unsafe { std::slice::from_raw_parts(self.0.cast(), self.1) }
     }
 }

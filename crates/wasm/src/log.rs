@@ -1,5 +1,5 @@
-//! What the engine logs. Its own sink is stdout, which is the container's; here the last lines are kept, because a trap's place is
-//! told nowhere else, and nothing is printed.
+//! What the engine logs. Its own sink is stdout, which is the container's; here the last lines are kept, because a trap's place
+//! is told nowhere else, and nothing is printed.
 
 use crate::engine;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! `wasi:logging/logging`: one line on stderr for each call. WasmEdge has it as a built-in plugin, which takes the guest's context for
-//! a file name and appends to any file that the process may write, past all preopens; so it is ours.
+//! `wasi:logging/logging`: one line on stderr for each call. WasmEdge has it as a built-in plugin, which takes the guest's
+//! context for a file name and appends to any file that the process may write, past all preopens; so it is ours.
 
 use crate::engine::{Host, takes_i32};
 use crate::refusal::Refusal;

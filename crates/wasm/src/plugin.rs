@@ -1,5 +1,5 @@
-//! WasmEdge's plugins: shared libraries that offer host modules. They are native code in the engine's process, so the caller names the
-//! file; the engine's own search path, and the environment variable that extends it, are never used.
+//! WasmEdge's plugins: shared libraries that offer host modules. They are native code in the engine's process, so the caller
+//! names the file; the engine's own search path, and the environment variable that extends it, are never used.
 
 use crate::engine::{Host, text, wrap};
 use crate::refusal::Refusal;
@@ -24,8 +24,8 @@ pub fn load(file: &Path) -> Result<String, Refusal> {
     new.ok_or_else(|| refused("not a plugin of this engine, or loaded already".into()))
 }
 
-/// The file of the plugin `name` in the administrator's directory, which nobody but root may be able to change or to replace. Parent side:
-/// a new user namespace shows no owner as what it is.
+/// The file of the plugin `name` in the administrator's directory, which nobody but root may be able to change or to replace.
+/// Parent side: a new user namespace shows no owner as what it is.
 ///
 /// # Errors
 /// [`Refusal::Plugin`]: it is not there, or others could have written it.

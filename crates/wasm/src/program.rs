@@ -1,5 +1,5 @@
-//! The file that `process.args` names: found by path, relative to the working directory, or in PATH; without execute permission, which a
-//! module needs as little as a script's text does. init side, inside the container.
+//! The file that `process.args` names: found by path, relative to the working directory, or in PATH; without execute permission,
+//! which a module needs as little as a script's text does. init side, inside the container.
 
 use crate::{Kind, classify};
 use nix::errno::Errno;

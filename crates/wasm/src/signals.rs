@@ -1,5 +1,5 @@
-//! Signals that end a run at once, in every state of the engine, and the wall clock. A guest cannot install handlers, and the first
-//! process of a PID namespace ignores what has none: without these it could only be killed.
+//! Signals that end a run at once, in every state of the engine, and the wall clock. A guest cannot install handlers, and the
+//! first process of a PID namespace ignores what has none: without these it could only be killed.
 
 use crate::fault;
 use std::os::raw::c_int;

@@ -1,4 +1,5 @@
-//! Sockets off: the module may import WasmEdge's socket functions without calling them, so they are there, and answer ENOTCAPABLE.
+//! Sockets off: the module may import WasmEdge's socket functions without calling them, so they are there, and answer
+//! ENOTCAPABLE.
 
 use crate::engine::Host;
 use crate::refusal::Refusal;

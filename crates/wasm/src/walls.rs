@@ -1,6 +1,6 @@
-//! Two walls around the process that runs a module, should the engine itself be broken out of: a seccomp filter with what WasmEdge
-//! and WASI need and nothing else, beside the container's own, and a Landlock ruleset equal to the preopens. init side, in the
-//! container, right before the guest's first instruction: everything is loaded and opened by then.
+//! Two walls around the process that runs a module, should the engine itself be broken out of: a seccomp filter with what
+//! WasmEdge and WASI need and nothing else, beside the container's own, and a Landlock ruleset equal to the preopens. init side,
+//! in the container, right before the guest's first instruction: everything is loaded and opened by then.
 
 use crate::filter::{self, Filter, RIGHTS, equal};
 use landlock::{
@@ -11,7 +11,8 @@ use nix::errno::Errno;
 use skiff_plan::Preopen;
 use std::fmt;
 
-/// What every module's process may call: its memory without new code, its descriptors, files below directories that it holds, time.
+/// What every module's process may call: its memory without new code, its descriptors, files below directories that it holds,
+/// time.
 const ALWAYS: [&str; 81] = [
     "brk",
     "clock_getres",
@@ -162,8 +163,8 @@ impl Walls {
         Ok(Walls { filter: filter(sockets).map_err(WallError::Seccomp)?, files: files(preopens, sockets)? })
     }
 
-    /// Raises both, for good. Sets `no_new_privs`, which takes nothing from a process that executes nothing. Without Landlock in the
-    /// kernel the filter stands alone.
+    /// Raises both, for good. Sets `no_new_privs`, which takes nothing from a process that executes nothing. Without Landlock in
+    /// the kernel the filter stands alone.
     ///
     /// # Errors
     /// A wall that the kernel refuses: then the guest must not run.

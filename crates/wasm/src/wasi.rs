@@ -21,10 +21,11 @@ const FIRST: i32 = 3;
 pub struct Preopen {
     /// Its name in the guest, absolute.
     pub guest: String,
-    /// Its path in this mount namespace. No symbolic link is followed: the administrator's ceiling speaks of paths, and the image could lead
-    /// them elsewhere.
+    /// Its path in this mount namespace. No symbolic link is followed: the administrator's ceiling speaks of paths, and the image
+    /// could lead them elsewhere.
     pub path: PathBuf,
-    /// Nothing in it can be changed. The engine's own check has holes, so the kernel must see to it: by Landlock, or a read-only mount.
+    /// Nothing in it can be changed. The engine's own check has holes, so the kernel must see to it: by Landlock, or a read-only
+    /// mount.
     pub read_only: bool,
 }
 
@@ -113,7 +114,8 @@ fn named(preopen: &Preopen) -> Result<CString, Refusal> {
     CString::new(format!("{}:{path}{mode}", preopen.guest)).map_err(|_| refused(preopen, "it contains a NUL"))
 }
 
-/// What the engine has opened under this number is the directory that was found, and not what somebody has put in its place meanwhile.
+/// What the engine has opened under this number is the directory that was found, and not what somebody has put in its place
+/// meanwhile.
 fn check(host: &Host, number: i32, opened: &OwnedFd, must_be_read_only: bool) -> Result<(), String> {
     let mut native = 0u64;
     // SAFETY: a live WASI module, and a pointer of ours to be filled.

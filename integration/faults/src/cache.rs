@@ -1,5 +1,5 @@
-//! The cache of compiled code, as this process and what it starts see it: a tmpfs of their own, so that neither other tests nor the
-//! machine's own cache have a say.
+//! The cache of compiled code, as this process and what it starts see it: a tmpfs of their own, so that neither other tests nor
+//! the machine's own cache have a say.
 
 use nix::mount::{MsFlags, mount};
 use skiff_testbed::{Context, Error};
@@ -58,7 +58,8 @@ pub fn set(wanted: Option<&Entry>) -> Result<(), Error> {
     written.context(|| format!("write {}", path.display()))
 }
 
-/// What a compilation may leave: the code as it always is, or a note that there is none; nothing half done, unless its writer was killed.
+/// What a compilation may leave: the code as it always is, or a note that there is none; nothing half done, unless its writer was
+/// killed.
 pub fn problems(code: &Entry, killed: bool, may_be_noted: bool) -> Vec<String> {
     let wrong = |entry: &Entry| match entry.name.as_str() {
         name if name == code.name => (entry.content != code.content).then(|| format!("{name} is not what is always compiled")),

@@ -1,4 +1,5 @@
-//! What a command owes after a fault: all of what was asked for, or one error and nothing; and a `delete --force` that clears the rest.
+//! What a command owes after a fault: all of what was asked for, or one error and nothing; and a `delete --force` that clears the
+//! rest.
 
 use crate::fault::Fault;
 use crate::tracer::Ending;
@@ -79,8 +80,8 @@ impl Walk<'_> {
         self.marks.is_after_ready(step, place) || self.marks.is_guests(step, place)
     }
 
-    /// The process has ended when it was there already. Then start has told, or it has told on its own stderr, as runc's does when execve
-    /// fails; or it was killed, or the payload has shown it.
+    /// The process has ended when it was there already. Then start has told, or it has told on its own stderr, as runc's does
+    /// when execve fails; or it was killed, or the payload has shown it.
     fn may_fail_late(&self, case: &Case) -> bool {
         let (step, fault) = &case.at;
         let told = match self.verb {
@@ -118,7 +119,8 @@ impl Walk<'_> {
         !stderr.is_empty() && stderr.lines().all(|line| WORDS.iter().any(|words| line.contains(words)))
     }
 
-    /// The container of `run` ended in another way than its payload's: it has said why, unless that was the payload itself, or it was killed.
+    /// The container of `run` ended in another way than its payload's: it has said why, unless that was the payload itself, or it
+    /// was killed.
     fn check_end(&self, id: &str, case: &Case, code: i32, problems: &mut Vec<String>) -> Result<(), Error> {
         let (step, fault) = &case.at;
         let speechless = *fault == Fault::Kill || step.may_abort() || self.marks.is_guests(step, case.place);

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Processes that were signalled, or that saw their parent end, are given this long to be gone: what is still there then will stay,
-/// however busy the machine is.
+/// Processes that were signalled, or that saw their parent end, are given this long to be gone: what is still there then will
+/// stay, however busy the machine is.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The name of the cgroup of a compiler's worker, before as many digits of the module's digest.

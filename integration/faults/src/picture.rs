@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// Draws the process `pid` of the container. That of a `module` was never executed, so its descriptors have the numbers that were free.
+/// Draws the process `pid` of the container. That of a `module` was never executed, so its descriptors have the numbers that were
+/// free.
 pub fn take(pid: Pid, id: &str, payload: &str, module: bool) -> Result<String, Error> {
     let mut text = String::new();
     for (name, part) in [

@@ -207,7 +207,8 @@ impl Tracer<'_> {
         ignore_gone(ptrace::detach(pid, signal))
     }
 
-    /// The compiler shall have only what nobody else wants, and on a busy machine would take for ever: here it gets as much as others.
+    /// The compiler shall have only what nobody else wants, and on a busy machine would take for ever: here it gets as much as
+    /// others.
     fn hurry(&mut self, pid: Pid, step: &Step) -> nix::Result<()> {
         if !self.is_watched(pid) || !registers::CAN_FAIL_CALLS {
             return Ok(());

@@ -1,4 +1,5 @@
-//! The walk: records one clean run of a command, then repeats it with each fault at each step. What remains is looked at by `judge`.
+//! The walk: records one clean run of a command, then repeats it with each fault at each step. What remains is looked at by
+//! `judge`.
 
 use crate::cache::{self, Entry};
 use crate::fault::{Fault, Step};

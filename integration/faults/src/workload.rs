@@ -1,5 +1,5 @@
-//! What the container runs: a shell, or a module in each way that a module can be had: interpreted, with compiled code from the cache,
-//! and with a compiler beside its start or before it.
+//! What the container runs: a shell, or a module in each way that a module can be had: interpreted, with compiled code from the
+//! cache, and with a compiler beside its start or before it.
 
 use crate::walk::Verb;
 use serde_json::{Value, json};
@@ -47,8 +47,8 @@ impl Workload {
         matches!(self, Workload::Background | Workload::BeforeStart)
     }
 
-    /// Commands that differ from those of other workloads. With `full`, all that do; else those that differ most, so that each part is
-    /// in the sample of one of the two views.
+    /// Commands that differ from those of other workloads. With `full`, all that do; else those that differ most, so that each
+    /// part is in the sample of one of the two views.
     pub fn verbs(self, view: View, full: bool) -> &'static [Verb] {
         match (self, view, full) {
             (Workload::Native, _, true) => &[Verb::Create, Verb::Start, Verb::Run, Verb::Exec, Verb::Delete],
@@ -67,8 +67,8 @@ impl Workload {
         }
     }
 
-    /// The sample has every so many steps: fewer of modules, whose processes make many more calls, most of them the dynamic loader's, and
-    /// of what is in another command's sample already.
+    /// The sample has every so many steps: fewer of modules, whose processes make many more calls, most of them the dynamic
+    /// loader's, and of what is in another command's sample already.
     pub fn stride(self, verb: Verb) -> usize {
         match (self, verb) {
             (Workload::Native, Verb::Run) => 31,
@@ -83,7 +83,8 @@ impl Workload {
         if !self.is_module() {
             return Ok(());
         }
-        // What nobody has compiled before, and nobody else compiles meanwhile: a section of no meaning makes it this process's own.
+        // What nobody has compiled before, and nobody else compiles meanwhile: a section of no meaning makes it this process's
+        // own.
         let mut module = wat::parse_str(include_str!("look.wat")).context(|| "translate look.wat".into())?;
         let own = format!("{}", std::process::id());
         let length = u8::try_from(own.len()).context(|| "name the module".into())?;

@@ -141,7 +141,8 @@ pub struct DeviceValue {
     pub major: u64,
     /// Minor number.
     pub minor: u64,
-    /// `Read`, `Write`, on version 1 also `Sync`, `Async`, `Discard` and `Total`; empty where the kernel does not tell them apart.
+    /// `Read`, `Write`, on version 1 also `Sync`, `Async`, `Discard` and `Total`; empty where the kernel does not tell them
+    /// apart.
     pub op: String,
     /// The number.
     pub value: u64,

@@ -22,8 +22,8 @@ impl V1 {
         Ok(undo)
     }
 
-    /// Has systemd told something. With every change of a property it writes its own list of devices, which knows fewer rules than
-    /// ours, and denies all of them first: nobody is to see that, so the container stands still meanwhile.
+    /// Has systemd told something. With every change of a property it writes its own list of devices, which knows fewer rules
+    /// than ours, and denies all of them first: nobody is to see that, so the container stands still meanwhile.
     pub(crate) fn undisturbed(&self, tell: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         let Some(dir) = self.dir("devices") else { return tell() };
         let held = dir.read("devices.list").map_err(|errno| dir.read_error("devices.list", errno))?;

@@ -1,4 +1,5 @@
-//! `tmpcopyup`: fills a new tmpfs with what the image has at its destination. Works on descriptors and follows no link. init side.
+//! `tmpcopyup`: fills a new tmpfs with what the image has at its destination. Works on descriptors and follows no link. init
+//! side.
 
 use super::root::{kind_of, stat_in};
 use crate::steps::{About, Fault};

@@ -131,9 +131,9 @@ fn take_its_place(args: Args, process: &Process) {
     let _ = skiff_sys::reap_children_at_once();
 }
 
-/// A runtime without privileges could not enter the namespaces of a process that hides from it, since without execve this one's memory
-/// belongs to the runtime's user namespace and not to the container's: exec would fail. What is left in it of the runtime is then the
-/// user's own, its executable cannot be written, and everything else is closed.
+/// A runtime without privileges could not enter the namespaces of a process that hides from it, since without execve this one's
+/// memory belongs to the runtime's user namespace and not to the container's: exec would fail. What is left in it of the runtime
+/// is then the user's own, its executable cannot be written, and everything else is closed.
 fn show_memory(facts: &HostFacts) {
     if facts.permitted >> CAP_SYS_PTRACE & 1 == 0 {
         let _ = nix::sys::prctl::set_dumpable(true);

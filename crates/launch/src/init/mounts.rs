@@ -98,8 +98,8 @@ fn new_filesystem(root: &Root, mount: &Mount, new: &NewFilesystem, own: Option<&
     if wants_more(mount) { Ok(root.find(&mount.destination, mount.no_symlinks)?) } else { Ok(target) }
 }
 
-/// A user namespace may not always mount cgroup2, but it may see its own cgroup, or the host's where it has none: read-only, or it
-/// could write wherever its user can (CVE-2023-25809).
+/// A user namespace may not always mount cgroup2, but it may see its own cgroup, or the host's where it has none: read-only, or
+/// it could write wherever its user can (CVE-2023-25809).
 fn bind_cgroup2(mount: &Mount, target: Fd, own: Option<&Path>) -> Result<Fd, Fault> {
     let source = own.unwrap_or(Path::new("/sys/fs/cgroup"));
     let tree = leave_open(open_tree(None, source, false).about(format_args!("{} of the host", source.display()))?);

@@ -176,7 +176,8 @@ impl Root {
 /// The working directory becomes `/`, the host's root goes away.
 fn pivot(host_is_shared: bool) -> Result<(), Fault> {
     let host = host_is_shared.then(|| open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map(leave_open)).transpose()?;
-    // The old root comes to lie on top of the new one, and "." is the new one below it; umount2 takes the top (pivot_root(2), NOTES).
+    // The old root comes to lie on top of the new one, and "." is the new one below it; umount2 takes the top (pivot_root(2),
+    // NOTES).
     pivot_root(".", ".").about("pivot_root")?;
     if let Some(host) = host {
         // Unmounting must not reach the host.

@@ -29,8 +29,8 @@ pub(super) fn layout(asked: Option<&Path>, id: &str, facts: &CgroupFacts) -> Res
     }
 }
 
-/// The path without `.` and its leading slash. runc resolves a `..`, and silently cuts off what leads above the start; such a path
-/// cannot mean what it says, so it is refused.
+/// The path without `.` and its leading slash. runc resolves a `..`, and silently cuts off what leads above the start; such a
+/// path cannot mean what it says, so it is refused.
 fn clean(asked: &Path) -> Result<PathBuf, Error> {
     refuse_systemd_form(asked)?;
     let mut below = PathBuf::new();

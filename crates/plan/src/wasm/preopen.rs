@@ -1,4 +1,5 @@
-//! Directories that a WebAssembly module finds open: as annotations ask for them and as skiff.toml allows them. Parent side, pure.
+//! Directories that a WebAssembly module finds open: as annotations ask for them and as skiff.toml allows them. Parent side,
+//! pure.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};

@@ -14,8 +14,8 @@ const SYSTEM: &str = "/var/cache/skiff/wasm";
 /// Below a user's cache directory (XDG Base Directory Specification).
 const USERS: &str = "skiff/wasm";
 
-/// The directory of the cache: root's, or the user's by `$XDG_CACHE_HOME` or `$HOME`; `None` without either. `user`: the runtime runs
-/// without root's rights on the host, as in a user namespace of a user's own.
+/// The directory of the cache: root's, or the user's by `$XDG_CACHE_HOME` or `$HOME`; `None` without either. `user`: the runtime
+/// runs without root's rights on the host, as in a user namespace of a user's own.
 #[must_use]
 pub fn directory(user: bool, env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     if !user {

@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 pub(crate) const FORMAT: u32 = 1;
 /// Where the code begins.
 pub(crate) const HEADER: usize = 224;
-/// The code's digest is checked with each use up to this many bytes. With the processor's SHA instructions that takes half a millisecond;
-/// what is longer is read by [`super::Cache::verify`] only.
+/// The code's digest is checked with each use up to this many bytes. With the processor's SHA instructions that takes half a
+/// millisecond; what is longer is read by [`super::Cache::verify`] only.
 pub(crate) const CHECKED: u64 = 512 << 10;
 
 const MAGIC: &[u8; 8] = b"skiffaot";

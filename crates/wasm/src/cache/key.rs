@@ -1,4 +1,5 @@
-//! What compiled code is for: a module, and the compiler, processor and options that made it. Runs in the runtime's parent process.
+//! What compiled code is for: a module, and the compiler, processor and options that made it. Runs in the runtime's parent
+//! process.
 
 use super::entry::FORMAT;
 use sha2::{Digest, Sha256};
@@ -80,8 +81,8 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// A digest of what the compiler may make use of: it asks the processor itself, so this does, too. `/proc/cpuinfo` also tells what the
-/// kernel thinks of the processor, which changes with the kernel.
+/// A digest of what the compiler may make use of: it asks the processor itself, so this does, too. `/proc/cpuinfo` also tells
+/// what the kernel thinks of the processor, which changes with the kernel.
 #[must_use]
 pub fn processor() -> Sum {
     let mut hash = Sha256::new();

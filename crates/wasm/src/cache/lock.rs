@@ -1,5 +1,5 @@
-//! Locks among compilers: one on a module, so many on compiling at all, so many on waiting for that. By byte ranges of one empty file, which never has to be
-//! cleaned away. Looking code up takes none.
+//! Locks among compilers: one on a module, so many on compiling at all, so many on waiting for that. By byte ranges of one empty
+//! file, which never has to be cleaned away. Looking code up takes none.
 
 use super::{Cache, Error, Key};
 use nix::errno::Errno;
@@ -33,8 +33,8 @@ impl Cache {
         self.take(i64::from_le_bytes(place) & (SLOTS - 1), wait)
     }
 
-    /// One of `slots` places to compile in (at least one), when it is free. Those for whom somebody waits (`awaited`) have places of their
-    /// own: what compiles beside a busy machine's work takes as long as that likes.
+    /// One of `slots` places to compile in (at least one), when it is free. Those for whom somebody waits (`awaited`) have places
+    /// of their own: what compiles beside a busy machine's work takes as long as that likes.
     ///
     /// # Errors
     /// [`Error::Entry`].

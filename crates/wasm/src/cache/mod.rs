@@ -1,5 +1,5 @@
-//! Compiled code, kept across containers: found by what it was made from and by what, used only if nobody else can have written it.
-//! Runs in the runtime's parent process, and, to fill it, in the compiler's.
+//! Compiled code, kept across containers: found by what it was made from and by what, used only if nobody else can have written
+//! it. Runs in the runtime's parent process, and, to fill it, in the compiler's.
 //!
 //! A directory of files, one an entry ([`entry`]), made under another name and renamed, so that no lock is needed to look one up.
 //! Beside them: notes on modules that do not compile (`.failed`), and one file to hold locks on.
@@ -51,7 +51,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache in this directory, an absolute path without `..` ([`directory`] says which); it is made where it is missing.
+    /// Opens the cache in this directory, an absolute path without `..` ([`directory`] says which); it is made where it is
+    /// missing.
     ///
     /// # Errors
     /// The directory cannot be had, or others can write it.
@@ -106,8 +107,8 @@ impl Cache {
         }
     }
 
-    /// Stores the code for this key, in the place of what was there. Whoever looks it up sees it whole or not at all, also after a
-    /// power failure.
+    /// Stores the code for this key, in the place of what was there. Whoever looks it up sees it whole or not at all, also after
+    /// a power failure.
     ///
     /// # Errors
     /// [`Error::Entry`], with nothing left behind.

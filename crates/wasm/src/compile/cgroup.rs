@@ -1,5 +1,5 @@
-//! The worker's cgroup: a limit on memory and tasks, and the processor only when nobody else wants it. Made by the monitor where it has the
-//! right; a user without has the resource limits alone.
+//! The worker's cgroup: a limit on memory and tasks, and the processor only when nobody else wants it. Made by the monitor where
+//! it has the right; a user without has the resource limits alone.
 
 use super::{Limits, sandbox};
 use crate::cache::{Key, hex};

@@ -1,4 +1,5 @@
-//! `skiff wasm compile` and `skiff wasm cache`, but for the command line. They write what they have to say to the writer that they get.
+//! `skiff wasm compile` and `skiff wasm cache`, but for the command line. They write what they have to say to the writer that
+//! they get.
 
 use super::progress::Line;
 use super::{Error, Limits, Request, Tools, wait};
@@ -7,8 +8,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::time::SystemTime;
 
-/// Compiles the open module, unless the cache has it; what failed before is tried again. `name` is what the user calls it. Tells on
-/// stderr how far it is, where that is a terminal.
+/// Compiles the open module, unless the cache has it; what failed before is tried again. `name` is what the user calls it. Tells
+/// on stderr how far it is, where that is a terminal.
 ///
 /// # Errors
 /// The module cannot be read or compiled; the writer's own.
@@ -43,8 +44,8 @@ pub fn compile(
     writeln!(out, "{digest}  {name}: compiled")
 }
 
-/// One line an entry, the least recently used first: the module's digest, size in bytes, days since it was compiled and since it was used, the
-/// engine.
+/// One line an entry, the least recently used first: the module's digest, size in bytes, days since it was compiled and since it
+/// was used, the engine.
 ///
 /// # Errors
 /// The cache cannot be read; the writer's own.

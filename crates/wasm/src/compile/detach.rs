@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 /// How often whoever waits is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Begins to compile the module in this file, and returns at once: about a millisecond. Nobody hears how it ends; the next start finds the code in the cache.
+/// Begins to compile the module in this file, and returns at once: about a millisecond. Nobody hears how it ends; the next start
+/// finds the code in the cache.
 ///
 /// The caller is single-threaded, and has no child afterwards.
 ///
@@ -24,8 +25,8 @@ pub fn begin(request: Request, module: OwnedFd) -> Result<(), Error> {
     detach(&request, module, None)
 }
 
-/// Compiles, and waits until the code is in the cache, or until `patience` is over: then the compiler is stopped. `progress` hears the
-/// number of each phase that begins, from 1 on, and 0 with every second that passes.
+/// Compiles, and waits until the code is in the cache, or until `patience` is over: then the compiler is stopped. `progress`
+/// hears the number of each phase that begins, from 1 on, and 0 with every second that passes.
 ///
 /// # Errors
 /// [`Error::Module`] when it does not compile or takes too long, [`Error::Host`] when nothing can compile here.
@@ -67,8 +68,8 @@ fn readable(pipe: &OwnedFd, timeout: Duration) -> Result<bool, Error> {
 
 fn detach(request: &Request, module: OwnedFd, report: Option<OwnedFd>) -> Result<(), Error> {
     let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(host("open /dev/null"))?;
-    // SAFETY: the child runs on a copy of this memory. The C library makes its heap usable there, whatever other threads did; a runtime
-    // has none.
+    // SAFETY: the child runs on a copy of this memory. The C library makes its heap usable there, whatever other threads did; a
+    // runtime has none.
     match unsafe { fork() }.map_err(host("fork"))? {
         ForkResult::Parent { child } => {
             // A caller that reaps every child may have been faster.

@@ -1,5 +1,5 @@
-//! What the compiler may still do once it has started and before it sees a byte of the module: memory, its own threads, files in the one
-//! directory that it can reach. Nothing that executes, connects, mounts, traces or makes a process. Runs in the compiler.
+//! What the compiler may still do once it has started and before it sees a byte of the module: memory, its own threads, files in
+//! the one directory that it can reach. Nothing that executes, connects, mounts, traces or makes a process. Runs in the compiler.
 
 use crate::filter::{self, RIGHTS, equal, masked};
 use landlock::{

@@ -1,9 +1,10 @@
 //! Compiling a module ahead of time, for the cache.
 //!
-//! A module is an enemy's bytes, and the compiler is a large C++ program. So: *the caller* forks twice and goes on ([`begin`]) or waits
-//! ([`wait`]). *The monitor*, detached from everything of the caller's, copies the module, checks its digest, starts *the worker* and kills it
-//! at the time limit, then checks what came out and puts it into the cache. *The worker* is the only one that looks into the module:
-//! unprivileged, in namespaces, a root and a cgroup of its own ([`sandbox`]), under seccomp and Landlock ([`worker`]).
+//! A module is an enemy's bytes, and the compiler is a large C++ program. So: *the caller* forks twice and goes on ([`begin`]) or
+//! waits ([`wait`]). *The monitor*, detached from everything of the caller's, copies the module, checks its digest, starts *the
+//! worker* and kills it at the time limit, then checks what came out and puts it into the cache. *The worker* is the only one
+//! that looks into the module: unprivileged, in namespaces, a root and a cgroup of its own ([`sandbox`]), under seccomp and
+//! Landlock ([`worker`]).
 
 mod cgroup;
 mod command;
@@ -61,8 +62,8 @@ impl Default for Limits {
     }
 }
 
-/// What to compile, for whom, and with what. The module's file goes with it, but is given back as soon as it has been read: it may keep the
-/// filesystem of a container that has ended.
+/// What to compile, for whom, and with what. The module's file goes with it, but is given back as soon as it has been read: it
+/// may keep the filesystem of a container that has ended.
 #[derive(Debug)]
 pub struct Request {
     /// Gets the result. Neither its descriptor nor the module's may be one of 0 to 2.

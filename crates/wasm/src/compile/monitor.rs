@@ -1,5 +1,5 @@
-//! The monitor: has the caller's rights, and nothing of the caller's else. Copies the module, starts the worker, ends it at the limit, checks
-//! what it made, and puts that into the cache.
+//! The monitor: has the caller's rights, and nothing of the caller's else. Copies the module, starts the worker, ends it at the
+//! limit, checks what it made, and puts that into the cache.
 
 use super::sandbox::{self, Job, Worker};
 use super::{Error, Limits, PHASES, Request, cgroup, host, ids, section};
@@ -107,8 +107,8 @@ fn read_module(request: &Request, module: OwnedFd) -> Result<Vec<u8>, Error> {
     if sum(&bytes) == request.key.module { Ok(bytes) } else { Err(Error::Host("the module has changed meanwhile".into())) }
 }
 
-/// The right to compile this module, and where nobody waits for it, a place in the queue; `None`: it has been done, or somebody does it,
-/// or the queue is full, and the module's next start will ask again.
+/// The right to compile this module, and where nobody waits for it, a place in the queue; `None`: it has been done, or somebody
+/// does it, or the queue is full, and the module's next start will ask again.
 fn right(request: &Request, report: &Report) -> Result<Option<(Lock, Option<Lock>)>, Error> {
     let cache = |error: crate::cache::Error| Error::Host(error.to_string());
     let is_awaited = report.0.is_some();

@@ -1,5 +1,5 @@
-//! The root that the worker sees: an empty tmpfs of bounded size, with the compiler and its libraries, read-only. Runs in the worker before
-//! it executes.
+//! The root that the worker sees: an empty tmpfs of bounded size, with the compiler and its libraries, read-only. Runs in the
+//! worker before it executes.
 
 use super::ids::NOBODY;
 use super::tools::{Bind, Tools};

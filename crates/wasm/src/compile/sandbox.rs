@@ -1,5 +1,5 @@
-//! Starts the worker: a process in user, mount, pid, network, ipc, uts and cgroup namespaces of its own, as nobody, with limits and without
-//! rights, that executes the compiler. The monitor clones it; it waits until it has its ids and its cgroup.
+//! Starts the worker: a process in user, mount, pid, network, ipc, uts and cgroup namespaces of its own, as nobody, with limits
+//! and without rights, that executes the compiler. The monitor clones it; it waits until it has its ids and its cgroup.
 
 use super::tools::Tools;
 use super::worker::{MODULE, RESULT, SPEECH};

@@ -1,5 +1,5 @@
-//! A module and the section that its compiled code is kept in. The bytes are an enemy's: only the frames of sections are looked at.
-//! Runs in the compiler's parent process, and in init to put the two together.
+//! A module and the section that its compiled code is kept in. The bytes are an enemy's: only the frames of sections are looked
+//! at. Runs in the compiler's parent process, and in init to put the two together.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,8 +11,8 @@ pub(crate) const PREAMBLE: usize = 8;
 /// Of an unsigned LEB128 of 32 bits, bytes.
 pub(crate) const LONGEST_NUMBER: usize = 5;
 
-/// The module as the engine shall see it: without native code that came with it, which is never trusted. `None`: its sections do not
-/// add up.
+/// The module as the engine shall see it: without native code that came with it, which is never trusted. `None`: its sections do
+/// not add up.
 #[must_use]
 pub fn without_code(module: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut found = Vec::new();

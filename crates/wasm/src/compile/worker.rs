@@ -1,5 +1,6 @@
-//! The compiler itself: a program of its own, which [`super::sandbox`] starts with the real LLVM, in an empty root, with the module as
-//! descriptor 3, the place for the result as 4 and the way to speak as 5. It has nothing else, and gives up the rest before it reads.
+//! The compiler itself: a program of its own, which [`super::sandbox`] starts with the real LLVM, in an empty root, with the
+//! module as descriptor 3, the place for the result as 4 and the way to speak as 5. It has nothing else, and gives up the rest
+//! before it reads.
 
 use super::{PHASES, filter};
 use crate::engine::text;
@@ -20,8 +21,8 @@ pub(super) const SPEECH: i32 = 5;
 pub(super) const OUT: &CStr = c"/out";
 const OUTPUT: &CStr = c"/out/code.wasm";
 
-/// What WasmEdge's log says when its linker has succeeded. It does not ask for itself: the result is a success without, too, and holds an
-/// object that was never linked, with which every start of the module would crash.
+/// What WasmEdge's log says when its linker has succeeded. It does not ask for itself: the result is a success without, too, and
+/// holds an object that was never linked, with which every start of the module would crash.
 const DONE: &str = "codegen done";
 
 static SPEAKER: OnceLock<File> = OnceLock::new();

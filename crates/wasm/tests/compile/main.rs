@@ -1,4 +1,5 @@
-//! Compiling for the cache, with the real compiler in its sandbox: what comes out, what must not, and what the compiler can reach.
+//! Compiling for the cache, with the real compiler in its sandbox: what comes out, what must not, and what the compiler can
+//! reach.
 
 // `common` has a system call in it.
 #![allow(unsafe_code, clippy::unwrap_used)]

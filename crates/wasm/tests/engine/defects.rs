@@ -1,5 +1,5 @@
-//! Defects of WasmEdge 0.17.1 that skiff works around (docs/wasm.md lists them). A test that fails here says that one is fixed: then
-//! the work-around that its comment names can go.
+//! Defects of WasmEdge 0.17.1 that skiff works around (docs/wasm.md lists them). A test that fails here says that one is fixed:
+//! then the work-around that its comment names can go.
 
 use crate::common::{Scratch, run, runner};
 use crate::exits::{SLEEPS, endless};

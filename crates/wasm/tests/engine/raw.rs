@@ -1,5 +1,5 @@
-//! The engine's C interface without anything of ours around it, for `defects`. What is global in the engine (its log), or ends the
-//! process, runs in a child: the same test binary, told by an argument which of its ignored tests to be.
+//! The engine's C interface without anything of ours around it, for `defects`. What is global in the engine (its log), or ends
+//! the process, runs in a child: the same test binary, told by an argument which of its ignored tests to be.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CString, c_char};

@@ -20,7 +20,8 @@ type Key = (&'static str, Option<u32>, Option<u32>);
 /// `DevicePolicy` and `DeviceAllow`. `update`: the unit has a list already, which is emptied first.
 ///
 /// # Errors
-/// On version 1 everything but some: nobody could keep it, since systemd would forget the exceptions and the kernel not tell them.
+/// On version 1 everything but some: nobody could keep it, since systemd would forget the exceptions and the kernel not tell
+/// them.
 pub(in crate::resources) fn properties(rules: &[DeviceRule], v1: bool, update: bool) -> Result<Vec<UnitProperty>, Error> {
     if v1 && excepted(rules) {
         let why = "everything is allowed, but for some: systemd can keep no such list on cgroup version 1";
