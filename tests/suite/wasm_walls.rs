@@ -151,13 +151,31 @@ guests!(a_module_cannot_change_its_own_memory, |t| {
     }
 });
 
+guests!(nor_where_proc_is_somewhere_else, |t| {
+    t.spec["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != "/proc");
+    for key in ["maskedPaths", "readonlyPaths"] {
+        t.spec["linux"].as_object_mut().unwrap().remove(key);
+    }
+    t.mount("/tmp/proc", "proc", "proc", &[]);
+    // What the image says of its mounts is its own affair.
+    for image in [false, true] {
+        if image {
+            t.file("/proc/self/mountinfo", "", 0o644);
+        }
+        module(t, "files", &["append", "/tmp/proc/self/mem", "x"]);
+        let out = t.run();
+        let refused = out.code == 1 && out.stderr.contains("append /tmp/proc/self/mem: error 2:");
+        assert!(refused, "{out:?}");
+    }
+});
+
 guests!(nor_can_a_second_one, |t| {
     t.spec["process"]["user"] = json!({"uid": 0, "gid": 0});
     put(t, "files", "/files.wasm");
     waiting(t, "busy");
     for file in ["/proc/self/mem", "/proc/thread-self/mem", "/proc/1/mem"] {
         let out = exec(t, &[], &["/files.wasm", "append", file, "x"]);
-        assert!(out.code == 1 && out.stderr.contains(&format!("append {file}: error ")), "{out:?}");
+        assert!(out.code == 1 && out.stderr.contains(&format!("append {file}: error 2:")), "{out:?}");
     }
     assert!(exec(t, &[], &["/bin/sh", "-c", "echo >/proc/self/comm && cat /proc/1/status"]).ok().contains("wait.wasm"));
     assert_eq!(

@@ -2,7 +2,7 @@
 //! find the engine that holds it, and the kernel lets every process write its own memory. init side, with all rights.
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
@@ -11,7 +11,8 @@ use skiff_launch::Fault;
 use skiff_plan::Preopen;
 use skiff_sys::mount::{Filesystem, attr, move_mount, open_tree, set_attributes};
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -28,17 +29,37 @@ const COVER: &str = "cover";
 /// Whatever the kernel answers: a module that could change the engine is not started.
 pub(crate) fn own_memory(preopens: &[Preopen]) -> Result<(), Fault> {
     let held = |place: &PathBuf| preopens.iter().any(|dir| place.starts_with(&dir.path) || dir.path.starts_with(place));
-    let mounts = match std::fs::read("/proc/self/mountinfo") {
-        // Without /proc there is nothing to hide.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
-        other => other.map_err(|error| failed(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?,
-    };
+    let mounts = mountinfo().map_err(failed)?;
     let places: Vec<PathBuf> = proc_mounts(&mounts).filter(held).collect();
     if places.is_empty() {
         return Ok(());
     }
     unshare(CloneFlags::CLONE_NEWNS).map_err(failed)?;
     places.iter().try_for_each(|place| cover(place)).map_err(failed)
+}
+
+/// What is mounted, as a proc filesystem tells it and not a file of the image's: the container's own one, else one that nobody sees.
+fn mountinfo() -> nix::Result<Vec<u8>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let own = openat(AT_FDCWD, "/proc/self/mountinfo", flags, Mode::empty());
+    let file = match own {
+        Ok(file) if is_proc(&file)? => file,
+        Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => match Filesystem::open(c"proc")?.mount(0) {
+            Ok(unseen) => openat(&unseen, "self/mountinfo", flags, Mode::empty())?,
+            // Not in a user namespace that sees no whole one, and so has none anywhere.
+            Err(Errno::EPERM) => return Ok(Vec::new()),
+            Err(errno) => return Err(errno),
+        },
+        Err(errno) => return Err(errno),
+    };
+    let mut text = Vec::new();
+    let read = File::from(file).read_to_end(&mut text);
+    read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    Ok(text)
+}
+
+fn is_proc(file: &OwnedFd) -> nix::Result<bool> {
+    Ok(fstatfs(file)?.filesystem_type() == PROC_SUPER_MAGIC)
 }
 
 fn failed(errno: Errno) -> Fault {
@@ -89,8 +110,7 @@ fn cover(place: &Path) -> nix::Result<()> {
 /// The proc filesystem there, unless something lies over it.
 fn visible(place: &Path) -> nix::Result<Option<OwnedFd>> {
     let directory = crate::wasi::directory(place)?;
-    let is_proc = fstatfs(&directory)?.filesystem_type() == PROC_SUPER_MAGIC;
-    Ok(is_proc.then_some(directory))
+    Ok(is_proc(&directory)?.then_some(directory))
 }
 
 /// Detached mounts of a file that nobody can open, or that is empty for whoever can. Only what is attached can be copied (before
