@@ -7,6 +7,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+use nix::unistd::fchdir;
 use skiff_launch::Fault;
 use skiff_plan::Preopen;
 use skiff_sys::mount::{Filesystem, attr, move_mount, open_tree, set_attributes};
@@ -103,7 +104,7 @@ fn cover(place: &Path) -> nix::Result<()> {
         Err(Errno::ENOENT) => return Ok(()),
         other => other?,
     };
-    let covers = covers(thread, &place.join("thread-self"), targets.len())?;
+    let covers = covers(&proc, &thread, targets.len())?;
     covers.iter().zip(&targets).try_for_each(|(cover, target)| move_mount(cover.as_fd(), target.as_fd()))
 }
 
@@ -114,19 +115,27 @@ fn visible(place: &Path) -> nix::Result<Option<OwnedFd>> {
 }
 
 /// Detached mounts of a file that nobody can open, or that is empty for whoever can. Only what is attached can be copied (before
-/// Linux 6.15), so their filesystem lies at `directory` meanwhile.
-fn covers(directory: OwnedFd, path: &Path, count: usize) -> nix::Result<Vec<OwnedFd>> {
+/// Linux 6.15), so their filesystem lies over `thread` of `proc` meanwhile.
+fn covers(proc: &OwnedFd, thread: &OwnedFd, count: usize) -> nix::Result<Vec<OwnedFd>> {
     let filesystem = Filesystem::open(c"tmpfs")?.mount(attr::NOSUID | attr::NODEV | attr::NOEXEC)?;
     drop(openat(&filesystem, COVER, OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?);
-    move_mount(filesystem.as_fd(), directory.as_fd())?;
+    move_mount(filesystem.as_fd(), thread.as_fd())?;
     let copies = (0..count).map(|_| {
         let copy = open_tree(Some(filesystem.as_fd()), COVER, false)?;
         set_attributes(copy.as_fd(), attr::RDONLY, 0, 0, false)?;
         Ok(copy)
     });
     let copies = copies.collect();
-    umount2(path, MntFlags::MNT_DETACH)?;
+    unmount_thread(proc)?;
     copies
+}
+
+/// umount2 takes a name only: it is looked up from the descriptor, for the container may have moved the path meanwhile.
+fn unmount_thread(proc: &OwnedFd) -> nix::Result<()> {
+    let back = openat(AT_FDCWD, ".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    fchdir(proc)?;
+    umount2("thread-self", MntFlags::MNT_DETACH)?;
+    fchdir(back)
 }
 
 #[cfg(test)]
