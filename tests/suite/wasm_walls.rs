@@ -169,6 +169,12 @@ guests!(nor_where_proc_is_somewhere_else, |t| {
     }
 });
 
+guests!(what_lies_under_another_mount_needs_no_cover, |t| {
+    t.mount("/tmp/over/proc", "proc", "proc", &[]).mount("/tmp/over", "tmpfs", "tmpfs", &[]);
+    module(t, "hello", &[]);
+    assert_eq!(t.run().ok(), "hello from wasm\n");
+});
+
 guests!(nor_can_a_second_one, |t| {
     t.spec["process"]["user"] = json!({"uid": 0, "gid": 0});
     put(t, "files", "/files.wasm");

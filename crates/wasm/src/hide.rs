@@ -110,8 +110,12 @@ fn cover(place: &Path) -> nix::Result<()> {
 
 /// The proc filesystem there, unless something lies over it.
 fn visible(place: &Path) -> nix::Result<Option<OwnedFd>> {
-    let directory = crate::wasi::directory(place)?;
-    Ok(is_proc(&directory)?.then_some(directory))
+    match crate::wasi::directory(place) {
+        Ok(directory) => Ok(is_proc(&directory)?.then_some(directory)),
+        // Something lies over what leads to it.
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Detached mounts of a file that nobody can open, or that is empty for whoever can. Only what is attached can be copied (before
