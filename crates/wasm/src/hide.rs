@@ -64,7 +64,7 @@ fn is_proc(file: &OwnedFd) -> nix::Result<bool> {
 }
 
 fn failed(errno: Errno) -> Fault {
-    Fault::new(errno, "hide /proc/self/mem from the module")
+    Fault::new(errno, format!("hide /proc/self/mem from the module: {}", skiff_sys::errno_text(errno)))
 }
 
 /// Where whole proc filesystems are mounted (proc_pid_mountinfo(5)).
